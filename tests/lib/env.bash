@@ -1,0 +1,71 @@
+# What is tested, and where it is: the first thing that every bats file loads (`load lib/env`).
+#
+# Set at load:
+#   SHAKEOUT_ROOT     the top of the repository
+#   SHAKEOUT_LIB      the library under test; build/libshakeout.so unless the caller chose another
+#   SHAKEOUT_CMD      the `shakeout` command that was built with it
+#   SHAKEOUT_HOSTS    the directory of the programs made from tests/hosts/*.c
+#   SHAKEOUT_PRELOAD  the value of LD_PRELOAD that puts the library into a program:
+#                         env LD_PRELOAD="$SHAKEOUT_PRELOAD" SHAKEOUT_TIMEOUT=1 server...
+#   SHAKEOUT_SAN      empty, or `address` or `thread` when the library is such a build
+#
+# To be called by every file that preloads the library:
+#   shakeout_setup     in setup():    where a sanitizer writes its reports
+#   shakeout_teardown  in teardown(): fails the test when there is a report; call it when the
+#                      servers are gone, since some errors are only seen at exit
+#
+# For tests that cannot run here:
+#   need COMMAND PACKAGE    skips with "missing: PACKAGE", which is a failure where REQUIRE_ALL=1
+#   no_sanitizer WHY [SAN]  skips in a sanitizer build (or only in that of SAN)
+#
+# The caller's side (Makefile, tests/run): SHAKEOUT_LIB, SHAKEOUT_SAN and SHAKEOUT_SAN_PRELOAD, the
+# sanitizer's runtime, which must come before everything else in a program that was built without it.
+
+# shellcheck shell=bash
+
+SHAKEOUT_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+SHAKEOUT_LIB=${SHAKEOUT_LIB:-$SHAKEOUT_ROOT/build/libshakeout.so}
+SHAKEOUT_CMD=${SHAKEOUT_LIB%/*}/shakeout
+SHAKEOUT_HOSTS=$SHAKEOUT_ROOT/build/tests/hosts
+SHAKEOUT_SAN=${SHAKEOUT_SAN:-}
+SHAKEOUT_SAN_PRELOAD=${SHAKEOUT_SAN_PRELOAD:-}
+SHAKEOUT_PRELOAD=${SHAKEOUT_SAN_PRELOAD:+$SHAKEOUT_SAN_PRELOAD:}$SHAKEOUT_LIB
+export SHAKEOUT_ROOT SHAKEOUT_LIB SHAKEOUT_CMD SHAKEOUT_HOSTS SHAKEOUT_SAN SHAKEOUT_PRELOAD
+
+shakeout_setup() {
+    [[ -n $SHAKEOUT_SAN ]] || return 0
+    # Not below BATS_TEST_TMPDIR, which a server's worker that gave up root cannot reach.
+    SHAKEOUT_REPORTS=$(mktemp -d "${TMPDIR:-/tmp}/shakeout-reports.XXXXXX")
+    chmod 1777 "$SHAKEOUT_REPORTS"
+    # The servers are not ours: their leaks and their duplicate definitions are not judged, nor is
+    # anything that an uninstrumented module does to another one.
+    local common="log_path=$SHAKEOUT_REPORTS/report:handle_abort=0"
+    export ASAN_OPTIONS="$common:detect_leaks=0:detect_odr_violation=0:verify_asan_link_order=0:abort_on_error=1"
+    export UBSAN_OPTIONS="$common:print_stacktrace=1:abort_on_error=1"
+    # die_after_fork: a child of a program with threads may start our reaper.
+    export TSAN_OPTIONS="$common:die_after_fork=0:ignore_noninstrumented_modules=1:second_deadlock_stack=1"
+}
+
+shakeout_teardown() {
+    [[ -n ${SHAKEOUT_REPORTS:-} ]] || return 0
+    local reports
+    reports=$(find "$SHAKEOUT_REPORTS" -type f)
+    if [[ -z $reports ]]; then
+        rm -r "$SHAKEOUT_REPORTS"
+        return 0
+    fi
+    echo "sanitizer reports:"
+    find "$SHAKEOUT_REPORTS" -type f -exec head -n 80 {} +
+    rm -r "$SHAKEOUT_REPORTS"
+    return 1
+}
+
+need() {
+    command -v "$1" >/dev/null || skip "missing: $2"
+}
+
+no_sanitizer() {
+    if [[ -n $SHAKEOUT_SAN && ${2:-$SHAKEOUT_SAN} == "$SHAKEOUT_SAN" ]]; then
+        skip "$SHAKEOUT_SAN sanitizer: $1"
+    fi
+}
