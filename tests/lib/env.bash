@@ -1,6 +1,6 @@
 # What is tested, and where it is: the first thing that every bats file loads (`load lib/env`).
 #
-# Set at load:
+# Set at load, and not exported (the library names SHAKEOUT_ variables that it does not know):
 #   SHAKEOUT_ROOT     the top of the repository
 #   SHAKEOUT_LIB      the library under test; build/libshakeout.so unless the caller chose another
 #   SHAKEOUT_CMD      the `shakeout` command that was built with it
@@ -18,19 +18,18 @@
 #   need COMMAND PACKAGE    skips with "missing: PACKAGE", which is a failure where REQUIRE_ALL=1
 #   no_sanitizer WHY [SAN]  skips in a sanitizer build (or only in that of SAN)
 #
-# The caller's side (Makefile, tests/run): SHAKEOUT_LIB, SHAKEOUT_SAN and SHAKEOUT_SAN_PRELOAD, the
+# The caller's side (Makefile, tests/run), exported: TESTED_LIB, TESTED_SAN and TESTED_SAN_PRELOAD, the
 # sanitizer's runtime, which must come before everything else in a program that was built without it.
 
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # the variables are for the bats files
 
 SHAKEOUT_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
-SHAKEOUT_LIB=${SHAKEOUT_LIB:-$SHAKEOUT_ROOT/build/libshakeout.so}
+SHAKEOUT_LIB=${TESTED_LIB:-$SHAKEOUT_ROOT/build/libshakeout.so}
 SHAKEOUT_CMD=${SHAKEOUT_LIB%/*}/shakeout
 SHAKEOUT_HOSTS=$SHAKEOUT_ROOT/build/tests/hosts
-SHAKEOUT_SAN=${SHAKEOUT_SAN:-}
-SHAKEOUT_SAN_PRELOAD=${SHAKEOUT_SAN_PRELOAD:-}
-SHAKEOUT_PRELOAD=${SHAKEOUT_SAN_PRELOAD:+$SHAKEOUT_SAN_PRELOAD:}$SHAKEOUT_LIB
-export SHAKEOUT_ROOT SHAKEOUT_LIB SHAKEOUT_CMD SHAKEOUT_HOSTS SHAKEOUT_SAN SHAKEOUT_PRELOAD
+SHAKEOUT_SAN=${TESTED_SAN:-}
+SHAKEOUT_PRELOAD=${TESTED_SAN_PRELOAD:+$TESTED_SAN_PRELOAD:}$SHAKEOUT_LIB
 
 shakeout_setup() {
     [[ -n $SHAKEOUT_SAN ]] || return 0
