@@ -1,81 +1,241 @@
-# shakeout: see README.md for what the targets are for.
+# shakeout: `make help` lists the targets.
 #
 # Switches (make VAR=value):
-#   PREFIX   where `make install` puts things (default /usr/local)
-#   LIBDIR   the directory of the library below it (default PREFIX/lib/shakeout)
-#   DESTDIR  staging directory of a package build
-#   BUILD    where everything that is built goes (default build)
-#   SAN      sanitizers to build with, as in -fsanitize=$(SAN); use another BUILD with it
-#   WERROR   1 makes warnings errors (CI sets it); users of other compilers are not bothered
+#   PREFIX        where `make install` puts things; the command looks for the library below it (/usr/local)
+#   LIBDIR        the directory of the library (PREFIX/lib/shakeout)
+#   BINDIR        the directory of the command (PREFIX/bin)
+#   DESTDIR       staging directory of a package build (none)
+#   BUILD         where everything that is built goes (build)
+#   WERROR        1 makes warnings errors; CI sets it, users of other compilers are not bothered (0)
+#   SAN           sanitizers of the library, as in -fsanitize=$(SAN); needs a BUILD of its own (none)
+#   DEPS          0 keeps demo, check, lint and bench from installing Debian packages (1)
+#   JOBS          how many tests run at once; they mostly sleep (twice the processors and two)
+#   FILTER        a regular expression: only the tests with such a name (all)
+#   FUZZ_SECONDS  how long each fuzz target runs (5)
+#   REQUIRE_ALL   1 makes a test that is skipped for a missing package a failure; CI sets it (0)
+#   V             1 shows the whole commands (0)
+#   CC, CFLAGS, CPPFLAGS, LDFLAGS as everywhere; gcc and clang both work.
 
-PREFIX  ?= /usr/local
-LIBDIR  ?= $(PREFIX)/lib/shakeout
-BINDIR  ?= $(PREFIX)/bin
-DESTDIR ?=
-BUILD   ?= build
-SAN     ?=
-WERROR  ?= 0
-VERSION := 0.1.0
+VERSION      := 0.1.0
+PREFIX       ?= /usr/local
+LIBDIR       ?= $(PREFIX)/lib/shakeout
+BINDIR       ?= $(PREFIX)/bin
+DESTDIR      ?=
+BUILD        ?= build
+WERROR       ?= 0
+SAN          ?=
+DEPS         ?= 1
+FUZZ_SECONDS ?= 5
+FILTER       ?=
+REQUIRE_ALL  ?= 0
+JOBS         ?= $(shell expr 2 \* $$(nproc) + 2)
+CFLAGS       ?= -O2 -g
+FUZZ_CC      ?= clang
+V            ?= 0
 
-CC      ?= cc
-CFLAGS  ?= -O2 -g
-WARN    := -Wall -Wextra -Wformat=2 -Wformat-security -Wconversion -Wsign-conversion -Wshadow \
-           -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
-           -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wimplicit-fallthrough -Wtrampolines \
-           -Wbidi-chars=any -Werror=implicit-function-declaration -Werror=incompatible-pointer-types \
-           -Werror=int-conversion -Werror=return-type
-ifneq ($(shell $(CC) --version 2>/dev/null | grep -c clang),0)
-WARN    := $(filter-out -Wtrampolines -Wbidi-chars=any,$(WARN))
+ifneq ($(V),1)
+say = @echo '  $(1) $(patsubst $(BUILD)/%,%,$@)';
 endif
+
+# ---- Flags ---------------------------------------------------------------------------------------
+
+# $(call supported,FLAG...): those of the flags that this compiler knows.
+supported = $(foreach f,$(1),$(shell $(CC) -Werror $(f) -c -x c /dev/null -o /dev/null 2>/dev/null && echo $(f)))
+
+WARN := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \
+        -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings \
+        -Wundef -Wvla -Wimplicit-fallthrough -Werror=format-security -Werror=implicit \
+        -Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type \
+        $(call supported,-Wtrampolines -Wbidi-chars=any -Wduplicated-cond -Wlogical-op)
 ifeq ($(WERROR),1)
-WARN    += -Werror
+WARN += -Werror
 endif
-# The OpenSSF compiler options guide, as far as gcc 12 and clang 14 know them.
-HARDEN  := -fstack-protector-strong -fstack-clash-protection -fno-delete-null-pointer-checks \
-           -fno-strict-overflow -ftrivial-auto-var-init=zero
-ifeq ($(shell uname -m),x86_64)
-HARDEN  += -fcf-protection=full
-endif
+
+# The OpenSSF compiler options hardening guide, as far as the compiler knows it. Not taken from it:
+# -fexceptions, which would make the library need libgcc_s for clean-up code that it does not have.
 ifeq ($(SAN),)
-HARDEN  += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+          -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing \
+          $(call supported,-fstack-clash-protection -ftrivial-auto-var-init=zero \
+            -fstrict-flex-arrays=3 -fcf-protection=full -mbranch-protection=standard)
+LDHARDEN := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,text -Wl,-z,defs -Wl,--as-needed \
+            -Wl,--no-copy-dt-needed-entries
 else
-HARDEN  := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
-endif
-LDHARDEN := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,defs -Wl,-z,text -Wl,--as-needed
-ifneq ($(SAN),)
-LDHARDEN := -fsanitize=$(SAN) -Wl,-z,noexecstack
+# No -z defs: the sanitizer's runtime is preloaded, clang's would not even be named in the library.
+HARDEN   := -fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDHARDEN := -fsanitize=$(SAN) -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -Ishim -DSHAKEOUT_VERSION='"$(VERSION)"' -DSHAKEOUT_LIBDIR='"$(LIBDIR)"'
-ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden -pthread -MMD -MP
-DEPS_OK := $(BUILD)/.deps
+# initial-exec: thread-local data must not be allocated lazily inside a hook, which may run in a
+# signal handler or in a vfork child. A preloaded library is always there at start, as it demands.
+CODEGEN := -std=c11 -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread
 
-BASE_SRC     := $(wildcard shim/base/*.c)
-WIRE_SRC     := $(wildcard shim/wire/*.c)
-CORE_SRC     := $(wildcard shim/core/*.c)
-HOOKS_SRC    := $(wildcard shim/hooks/*.c)
-LAUNCHER_SRC := $(wildcard shim/launcher/*.c)
-obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+# nodelete: OpenSSL keeps the addresses of our callbacks. nodlopen: loaded late, it would see half
+# of what the program does.
+LIB_LDFLAGS := -shared -Wl,-soname,libshakeout.so -Wl,--version-script=shim/exports.map \
+               -Wl,-z,nodelete -Wl,-z,nodlopen
+
+DEFINES      := -D_GNU_SOURCE -Ishim -DSHAKEOUT_VERSION='"$(VERSION)"' -DSHAKEOUT_LIBDIR='"$(LIBDIR)"'
+ALL_CPPFLAGS := $(DEFINES) $(CPPFLAGS) -MMD -MP
+ALL_CFLAGS   := $(CODEGEN) $(CFLAGS) $(WARN) $(HARDEN)
+SAN_FLAGS    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_CFLAGS  := $(CODEGEN) -O1 -g $(WARN) $(SAN_FLAGS)
+# The host programs stand for somebody else's: no hardening, no sanitizer.
+HOST_CFLAGS  := -std=c11 -O1 -g -pthread $(WARN)
+
+# ---- Files ---------------------------------------------------------------------------------------
+
+PURE_SRC     := $(wildcard shim/base/*.c shim/wire/*.c shim/core/*.c)
+LIB_SRC      := $(PURE_SRC) $(wildcard shim/hooks/*.c)
+LAUNCHER_SRC := $(wildcard shim/launcher/*.c shim/base/*.c)
+FUZZED       := $(wildcard shim/base/*.c shim/wire/*.c)
 
 LIB      := $(BUILD)/libshakeout.so
 LAUNCHER := $(BUILD)/shakeout
+UNITS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+HOSTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/hosts/*.c))
 
-.PHONY: all clean
+obj     = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+san_obj = $(patsubst %.c,$(BUILD)/san/%.o,$(1))
+
+# What `make lint` and `make format` look at.
+C_FILES = $(shell find shim tests -name '*.[ch]')
+
+# ---- Building ------------------------------------------------------------------------------------
+
+.PHONY: all
 all: $(LIB) $(LAUNCHER)
+.DELETE_ON_ERROR:
 
-$(BUILD)/obj/%.o: %.c Makefile
+# Rewritten when a flag changes, so that everything is built again then.
+FLAGS := $(BUILD)/flags
+.PHONY: FORCE
+$(FLAGS): FORCE
+	$(shell mkdir -p $(@D))$(file >$@.new,$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) $(LDHARDEN) $(LIB_LDFLAGS))
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/obj/%.o: %.c $(FLAGS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC  )$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
-# -z nodelete: OpenSSL keeps our callbacks' addresses, so the code must stay mapped for ever.
-$(LIB): $(call obj,$(BASE_SRC) $(WIRE_SRC) $(CORE_SRC) $(HOOKS_SRC)) shim/exports.map
-	$(CC) $(CFLAGS) -shared -o $@ $(filter %.o,$^) -Wl,-soname,libshakeout.so \
-	    -Wl,--version-script=shim/exports.map -Wl,-z,nodelete $(LDHARDEN) $(LDFLAGS) -pthread -ldl
+$(LIB): $(call obj,$(LIB_SRC)) shim/exports.map
+	$(call say,LINK)$(CC) $(CFLAGS) $(LIB_LDFLAGS) $(LDHARDEN) $(LDFLAGS) -o $@ $(filter %.o,$^) -pthread -ldl
 
-$(LAUNCHER): $(call obj,$(LAUNCHER_SRC) $(BASE_SRC))
-	$(CC) $(CFLAGS) -pie -o $@ $^ $(LDHARDEN) $(LDFLAGS) -pthread -ldl
+$(LAUNCHER): $(call obj,$(LAUNCHER_SRC))
+	$(call say,LINK)$(CC) $(CFLAGS) -pie $(LDHARDEN) $(LDFLAGS) -o $@ $^ -pthread -ldl
 
-clean:
+# Unit tests, with the sanitizers; the archive gives each program only what it needs.
+$(BUILD)/san/%.o: %.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) $(ALL_CPPFLAGS) $(UNIT_CFLAGS) -c -o $@ $<
+
+$(BUILD)/san/libpure.a: $(call san_obj,$(PURE_SRC))
+	@rm -f $@
+	$(call say,AR  )$(AR) rcs $@ $^
+
+$(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/san/libpure.a
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) $(SAN_FLAGS) -o $@ $^ -lcmocka -pthread -ldl
+
+# Fuzz targets: libFuzzer is clang's.
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZED) $(wildcard shim/base/*.h shim/wire/*.h) $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,FUZZ)$(FUZZ_CC) $(DEFINES) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o $@ $< $(FUZZED) -pthread -ldl
+
+$(BUILD)/tests/hosts/%: tests/hosts/%.c $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,HOST)$(CC) $(ALL_CPPFLAGS) $(HOST_CFLAGS) -o $@ $< -lssl -lcrypto -ldl
+
+.SECONDARY:
+-include $(wildcard $(BUILD)/obj/shim/*/*.d $(BUILD)/san/shim/*/*.d $(BUILD)/san/tests/unit/*.d $(BUILD)/tests/hosts/*.d)
+
+# ---- Running -------------------------------------------------------------------------------------
+
+ifeq ($(DEPS),1)
+install_deps = scripts/install-deps $(1)
+else
+install_deps = @:
+endif
+run_tests = JOBS='$(JOBS)' FILTER='$(FILTER)' FUZZ_SECONDS='$(FUZZ_SECONDS)' REQUIRE_ALL='$(REQUIRE_ALL)' tests/run
+
+# Each target that needs packages installs them first and builds in a make of its own afterwards.
+.PHONY: help demo check unit fuzz check-asan check-tsan check-servers bench
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' Makefile | expand -t 22
+	@echo; sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
+
+demo: ## a real TLS server, telnet stalling against it, with and without the library
+	$(call install_deps,demo)
+	@$(MAKE) --no-print-directory all
+	scripts/smoke-telnet
+
+check: ## every test: unit, a short fuzz run, the clients against the usual servers
+	$(call install_deps,check)
+	@$(MAKE) --no-print-directory all units fuzzers hosts
+	@$(run_tests) unit fuzz bats
+
+unit: ## the unit tests
+	@$(MAKE) --no-print-directory units
+	@$(run_tests) unit
+
+fuzz: ## the fuzz targets, FUZZ_SECONDS each
+	@$(MAKE) --no-print-directory fuzzers
+	@$(run_tests) fuzz
+
+check-asan: ## the tests with real servers on a library built with AddressSanitizer and UBSan
+	$(call install_deps,check)
+	@$(MAKE) --no-print-directory all hosts
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined all
+	@TESTED_LIB='$(abspath $(BUILD)/asan/libshakeout.so)' TESTED_SAN=address $(run_tests) bats
+
+check-tsan: ## the same with ThreadSanitizer
+	$(call install_deps,check)
+	@$(MAKE) --no-print-directory all hosts
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread all
+	@TESTED_LIB='$(abspath $(BUILD)/tsan/libshakeout.so)' TESTED_SAN=thread $(run_tests) bats
+
+check-servers: ## every server there is a start script for, installing them all
+	$(call install_deps,servers)
+	@$(MAKE) --no-print-directory all hosts
+	@ALL_SERVERS=1 $(run_tests) tests/servers.bats
+
+bench: ## what the library costs
+	$(call install_deps,bench)
+	@$(MAKE) --no-print-directory all hosts
+	scripts/bench
+
+.PHONY: units fuzzers hosts
+units: $(UNITS)
+fuzzers: $(FUZZERS)
+hosts: $(HOSTS)
+
+# ---- Source --------------------------------------------------------------------------------------
+
+.PHONY: lint format
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck
+	$(call install_deps,lint)
+	@LINT_CPPFLAGS='$(DEFINES)' scripts/lint $(C_FILES)
+
+format: ## lay out every C file as .clang-format says
+	clang-format -i $(C_FILES)
+
+# ---- Installing ----------------------------------------------------------------------------------
+
+.PHONY: install uninstall dist clean
+install: all ## to PREFIX (/usr/local), below DESTDIR
+	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(BINDIR)'
+	install -m 644 $(LIB) '$(DESTDIR)$(LIBDIR)/libshakeout.so'
+	install -m 755 $(LAUNCHER) '$(DESTDIR)$(BINDIR)/shakeout'
+
+uninstall: ## take away what install put there
+	rm -f '$(DESTDIR)$(LIBDIR)/libshakeout.so' '$(DESTDIR)$(BINDIR)/shakeout'
+	@if [ -d '$(DESTDIR)$(LIBDIR)' ]; then rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(LIBDIR)'; fi
+
+dist: ## a source archive of the last commit in dist/
+	@mkdir -p dist
+	git archive --format=tar --prefix=shakeout-$(VERSION)/ HEAD | gzip -n9 >dist/shakeout-$(VERSION).tar.gz
+
+clean: ## remove everything that was built
 	rm -rf build dist
-
--include $(wildcard $(BUILD)/obj/shim/*/*.d)
