@@ -50,6 +50,8 @@ WARN := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wshadow -Wstric
 ifeq ($(WERROR),1)
 WARN += -Werror
 endif
+# The sanitizers' rewriting makes gcc warn of conversions that are not in the source.
+SAN_WARN := $(filter-out -Wconversion -Wsign-conversion,$(WARN))
 
 # The OpenSSF compiler options hardening guide, as far as the compiler knows it. Not taken from it:
 # -fexceptions, which would make the library need libgcc_s for clean-up code that it does not have.
@@ -77,11 +79,9 @@ LIB_LDFLAGS := -shared -Wl,-soname,libshakeout.so -Wl,--version-script=shim/expo
 
 DEFINES      := -D_GNU_SOURCE -Ishim -DSHAKEOUT_VERSION='"$(VERSION)"' -DSHAKEOUT_LIBDIR='"$(LIBDIR)"'
 ALL_CPPFLAGS := $(DEFINES) $(CPPFLAGS) -MMD -MP
-ALL_CFLAGS   := $(CODEGEN) $(CFLAGS) $(WARN) $(HARDEN)
+ALL_CFLAGS   := $(CODEGEN) $(CFLAGS) $(if $(SAN),$(SAN_WARN),$(WARN)) $(HARDEN)
 SAN_FLAGS    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-UNIT_CFLAGS  := $(CODEGEN) -O1 -g $(WARN) $(SAN_FLAGS)
-# The host programs stand for somebody else's: no hardening, no sanitizer.
-HOST_CFLAGS  := -std=c11 -O1 -g -pthread $(WARN)
+UNIT_CFLAGS  := $(CODEGEN) -O1 -g $(SAN_WARN) $(SAN_FLAGS)
 
 # ---- Files ---------------------------------------------------------------------------------------
 
@@ -94,7 +94,6 @@ LIB      := $(BUILD)/libshakeout.so
 LAUNCHER := $(BUILD)/shakeout
 UNITS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
-HOSTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/hosts/*.c))
 
 obj     = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 san_obj = $(patsubst %.c,$(BUILD)/san/%.o,$(1))
@@ -144,12 +143,10 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZED) $(wildcard shim/base/*.h shim/wi
 	$(call say,FUZZ)$(FUZZ_CC) $(DEFINES) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=all -o $@ $< $(FUZZED) -pthread -ldl
 
-$(BUILD)/tests/hosts/%: tests/hosts/%.c $(FLAGS)
-	@mkdir -p $(@D)
-	$(call say,HOST)$(CC) $(ALL_CPPFLAGS) $(HOST_CFLAGS) -o $@ $< -lssl -lcrypto -ldl
+include tests/hosts/hosts.mk
 
 .SECONDARY:
--include $(wildcard $(BUILD)/obj/shim/*/*.d $(BUILD)/san/shim/*/*.d $(BUILD)/san/tests/unit/*.d $(BUILD)/tests/hosts/*.d)
+-include $(wildcard $(BUILD)/obj/shim/*/*.d $(BUILD)/san/shim/*/*.d $(BUILD)/san/tests/unit/*.d)
 
 # ---- Running -------------------------------------------------------------------------------------
 
@@ -216,7 +213,7 @@ hosts: $(HOSTS)
 .PHONY: lint format
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck
 	$(call install_deps,lint)
-	@LINT_CPPFLAGS='$(DEFINES)' scripts/lint $(C_FILES)
+	@scripts/lint $(DEFINES) -- $(C_FILES)
 
 format: ## lay out every C file as .clang-format says
 	clang-format -i $(C_FILES)
