@@ -11,13 +11,10 @@ enum phase {
 };
 
 enum {
-    TYPE_ALERT = 21,
     TYPE_HANDSHAKE = 22,
     VERSION_MAJOR = 3,
-    VERSION_MINOR_MAX = 4,
     RECORD_HEADER = 5,
     PLAINTEXT_MAX = 16384, /* RFC 8446 section 5.1 */
-    ALERT_LENGTH = 2,
     CLIENT_HELLO = 1,
     /* The shortest body: version, random, empty session id, one suite, one compression method. */
     BODY_MIN = 2 + 32 + 1 + 2 + 2 + 1 + 1,
@@ -41,38 +38,24 @@ static void remember(struct hello *hello, uint8_t byte)
 
 static bool take_header_byte(struct hello *hello, uint8_t byte)
 {
-    bool first_record = hello->message == 0;
-    bool fits = false;
-
     switch (hello->header++) {
     case 0:
-        hello->alert = byte == TYPE_ALERT;
-        fits = byte == TYPE_HANDSHAKE || (byte == TYPE_ALERT && !first_record);
-        break;
+        return byte == TYPE_HANDSHAKE;
     case 1:
-        fits = byte == VERSION_MAJOR;
-        break;
+        return byte == VERSION_MAJOR;
     case 2:
-        fits = byte <= VERSION_MINOR_MAX;
-        break;
+        return true;
     case 3:
         hello->record_left = (uint16_t)(byte << 8);
-        fits = hello->record_left <= PLAINTEXT_MAX;
-        break;
+        return hello->record_left <= PLAINTEXT_MAX;
     default:
-        hello->record_left = (uint16_t)(hello->record_left | byte);
-        fits = hello->record_left <= PLAINTEXT_MAX;
-        if (hello->alert) {
-            fits = hello->record_left == ALERT_LENGTH;
-        } else if (first_record) {
-            fits = fits && hello->record_left > 0;
-        }
-        if (hello->record_left == 0) {
-            hello->header = 0;
-        }
         break;
     }
-    return fits;
+    hello->record_left = (uint16_t)(hello->record_left | byte);
+    if (hello->record_left == 0) {
+        hello->header = 0;
+    }
+    return hello->record_left <= PLAINTEXT_MAX;
 }
 
 static bool take_message_byte(struct hello *hello, uint8_t byte)
@@ -87,17 +70,14 @@ static bool take_message_byte(struct hello *hello, uint8_t byte)
         return byte <= BODY_MAX_HIGH;
     case 2:
     case 3:
-        hello->body_left = ((hello->body_left << 8) | byte) & 0x3ffffU;
+        hello->body_left = ((uint32_t)hello->body_left << 8 | byte) & 0x3ffffU;
         return at == 2 || hello->body_left >= BODY_MIN;
     default:
         break;
     }
     hello->body_left--;
     if (at == 4) {
-        return byte == VERSION_MAJOR;
-    }
-    if (at == 5) {
-        return byte <= VERSION_MINOR_MAX;
+        return byte >= VERSION_MAJOR;
     }
     if (at >= RANDOM_KEPT_AT) {
         hello->raw = 0;
@@ -128,7 +108,7 @@ static bool match(struct hello *hello, uint8_t byte)
         return take_header_byte(hello, byte);
     }
     payload_taken(hello, 1);
-    return hello->alert || take_message_byte(hello, byte);
+    return take_message_byte(hello, byte);
 }
 
 /* Starts over behind the first byte of a candidate that failed at `byte`. */
@@ -179,10 +159,8 @@ static size_t take_body(struct hello *hello, const uint8_t *bytes, size_t length
         return 1;
     }
     taken = taken < hello->record_left ? taken : hello->record_left;
-    if (!hello->alert) {
-        taken = taken < hello->body_left ? taken : hello->body_left;
-        hello->body_left = (hello->body_left - (uint32_t)taken) & 0x3ffffU;
-    }
+    taken = taken < hello->body_left ? taken : hello->body_left;
+    hello->body_left = (hello->body_left - (uint32_t)taken) & 0x3ffffU;
     payload_taken(hello, taken);
     if (hello->body_left == 0) {
         hello->phase = COMPLETE;
@@ -234,6 +212,11 @@ enum hello_stage hello_stage(const struct hello *hello)
 static bool random_known(const struct hello *hello)
 {
     return hello_stage(hello) >= HELLO_RANDOM;
+}
+
+bool hello_random_has(const struct hello *hello, unsigned at, uint8_t byte)
+{
+    return random_known(hello) && (at < KEPT || hello->kept[at - KEPT] == byte);
 }
 
 bool hello_random_is(const struct hello *hello, const uint8_t random[32])

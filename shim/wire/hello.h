@@ -5,11 +5,12 @@
  * program reads, in order, in pieces of any size: the pieces never change the result. What is kept
  * of the ClientHello is the half of its random that ties a TLS session to its socket.
  *
- * What counts as a ClientHello: a record header 16 03 0x LLLL (RFC 8446 section 5.1, RFC 5246
- * section 6.2.1), handshake type 01, a 24-bit length, legacy_version 03 0x, 32 bytes of random
- * (RFC 8446 section 4.1.2). The message may be spread over several handshake records, also empty
- * ones, with warning alerts between them: OpenSSL accepts all of that. It may follow any other
- * bytes: a STARTTLS conversation, a PostgreSQL SSLRequest, a PROXY header.
+ * What counts as a ClientHello: a record header 16 03 xx LLLL (RFC 8446 section 5.1, RFC 5246
+ * section 6.2.1), handshake type 01, a 24-bit length, legacy_version of 3.x or later, 32 bytes of
+ * random (RFC 8446 section 4.1.2). The message may be spread over several handshake records, also
+ * empty ones. It may follow any other bytes: a STARTTLS conversation, a PostgreSQL SSLRequest, a
+ * PROXY header. Versions are checked no more strictly than OpenSSL 3.0 was seen to do, for a client
+ * must not become invisible by an odd one.
  *
  * Where a candidate fails, the search goes on behind its first byte:
  *   - A candidate that fails within 16 bytes of its start is searched again completely. All that
@@ -48,8 +49,7 @@ struct hello {
     uint32_t body_left : 18; /* bytes of the message's body still to come */
     uint32_t message : 6;    /* bytes of the message seen, up to the end of the random */
     uint32_t header : 3;     /* bytes of the current record header seen */
-    uint32_t alert : 1;      /* the current record is an alert */
-    uint32_t unused : 4;
+    uint32_t unused : 5;
 };
 _Static_assert(sizeof(struct hello) == 24, "a connection stores it in three words");
 _Static_assert(_Alignof(struct hello) <= 8, "and copies it in and out of them");
@@ -66,6 +66,12 @@ enum hello_stage hello_stage(const struct hello *hello);
  * False before HELLO_RANDOM.
  */
 bool hello_random_is(const struct hello *hello, const uint8_t random[32]);
+
+/*
+ * Whether byte `at` (0..31) of the random that was caught may be `byte`: always, for the half that
+ * is not kept. False before HELLO_RANDOM.
+ */
+bool hello_random_has(const struct hello *hello, unsigned at, uint8_t byte);
 
 /*
  * A key for an index of ClientHellos by random: equal for equal randoms, never 0. The client
