@@ -24,6 +24,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the variables are for the bats files
 
+bats_require_minimum_version 1.5.0
+
 SHAKEOUT_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 SHAKEOUT_LIB=${TESTED_LIB:-$SHAKEOUT_ROOT/build/libshakeout.so}
 SHAKEOUT_CMD=${SHAKEOUT_LIB%/*}/shakeout
