@@ -1,0 +1,21 @@
+# How the test hosts are built: tests/hosts/X.c becomes build/tests/hosts/X. What they share
+# (tests/hosts/lib/) is an archive, and only the hosts that do TLS get libssl.
+# Hosts stand for somebody else's programs: no hardening, no sanitizer.
+
+HOST_DIR    := $(BUILD)/tests/hosts
+HOSTS       := $(patsubst tests/hosts/%.c,$(HOST_DIR)/%,$(wildcard tests/hosts/*.c))
+HOST_LIB    := $(HOST_DIR)/lib/libhost.a
+HOST_CFLAGS := -std=c11 -O1 -g -pthread -fPIE $(WARN) -D_GNU_SOURCE -MMD -MP
+
+$(HOST_DIR)/%.o: tests/hosts/%.c
+	@mkdir -p $(@D)
+	$(call say,CC  )$(CC) $(HOST_CFLAGS) -c -o $@ $<
+
+$(HOST_LIB): $(patsubst tests/hosts/%.c,$(HOST_DIR)/%.o,$(wildcard tests/hosts/lib/*.c))
+	@rm -f $@
+	$(call say,AR  )$(AR) rcs $@ $^
+
+$(HOSTS): $(HOST_DIR)/%: $(HOST_DIR)/%.o $(HOST_LIB)
+	$(call say,HOST)$(CC) -pie -o $@ $< $(HOST_LIB) -Wl,--as-needed -lssl -lcrypto -pthread -ldl
+
+-include $(wildcard $(HOST_DIR)/*.d $(HOST_DIR)/lib/*.d)

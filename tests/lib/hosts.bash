@@ -1,0 +1,147 @@
+# The test hosts (tests/hosts/*.c): start one under the library, play clients, see what is left.
+# Load lib/env first. Every test may start one host; all of it lives in $BATS_TEST_TMPDIR.
+#
+#   hosts_certificate            in setup_file()
+#   host_start NAME [ARG]...     starts it under the library with a deadline of 1 s; more settings as
+#                                "NAME=VALUE" words before the host's name. Sets HOST_PID, HOST_PORT
+#                                (0 if it prints none), HOST_OUT (its stdout), HOST_LOG (its stderr)
+#   host_number WORD             the number in its line "WORD number", waited for
+#   host_says TEXT               waits for a line that contains TEXT
+#   clients [OPTION]... KIND...  tests/clients/stall.py against HOST_PORT with that deadline
+#   host_done COUNT              the host is alive, has no connection left, exactly COUNT clients were
+#                                shut according to the log; then ends it and looks for leftovers
+#   host_stop                    in teardown(): ends what is left
+#
+# HOSTS_BARE=1 runs the hosts without the library: every test about a stalled client must then fail.
+
+# shellcheck shell=bash
+
+HOST_DEADLINE=1
+
+hosts_certificate() {
+    export HOST_CERT=$BATS_FILE_TMPDIR/cert.pem HOST_KEY=$BATS_FILE_TMPDIR/key.pem
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+        -subj /CN=localhost -keyout "$HOST_KEY" -out "$HOST_CERT" 2>"$BATS_FILE_TMPDIR/openssl.log"
+    # Some hosts give up root before they read it again.
+    chmod 755 "$BATS_FILE_TMPDIR"
+    chmod 644 "$HOST_KEY" "$HOST_CERT"
+}
+
+host_start() {
+    local settings=(SHAKEOUT_TIMEOUT="$HOST_DEADLINE")
+    while [[ $1 == *=* ]]; do
+        settings+=("$1")
+        shift
+    done
+    [[ -n ${HOSTS_BARE:-} ]] || settings+=(LD_PRELOAD="$SHAKEOUT_PRELOAD")
+    local program=$SHAKEOUT_HOSTS/$1
+    shift
+    HOST_OUT=$BATS_TEST_TMPDIR/out
+    HOST_LOG=$BATS_TEST_TMPDIR/log
+    # A session of its own, so that whatever it leaves behind can be found (no fork: not a leader).
+    setsid env "${settings[@]}" "$program" "$@" >"$HOST_OUT" 2>"$HOST_LOG" 3>&- &
+    HOST_PID=$!
+    HOST_PORT=$(host_number port)
+}
+
+# host_wait WHAT COMMAND...: until COMMAND succeeds, for 10 s at most.
+host_wait() {
+    local what=$1 i
+    shift
+    for ((i = 0; i < 500; i++)); do
+        if "$@"; then
+            return 0
+        fi
+        kill -0 "$HOST_PID" 2>/dev/null || break
+        sleep 0.02
+    done
+    "$@" && return 0
+    echo "no $what within 10 s from the host (pid $HOST_PID):" >&2
+    head -n 50 "$HOST_OUT" "$HOST_LOG" >&2
+    return 1
+}
+
+host_has() {
+    grep -q -- "$1" "$HOST_OUT"
+}
+
+host_number() {
+    host_wait "line '$1 N'" host_has "^$1 [0-9]" >&2 || return 1
+    sed -n "s/^$1 \([0-9]*\).*/\1/p" "$HOST_OUT" | head -n 1
+}
+
+host_says() {
+    host_wait "line with '$1'" host_has "$1"
+}
+
+clients() {
+    /usr/bin/python3 "$SHAKEOUT_ROOT/tests/clients/stall.py" --port "$HOST_PORT" --deadline "$HOST_DEADLINE" "$@"
+}
+
+# Connections of port $1 that some process still holds (an orphan of the kernel has inode 0).
+host_connections() {
+    awk -v port="$(printf ':%04X' "$1")" \
+        'index($2, port) == 9 && $4 != "0A" && $10 != 0 { n++ } END { print n + 0 }' /proc/net/tcp
+}
+
+host_no_connections() {
+    [[ $(host_connections "$HOST_PORT") == 0 ]]
+}
+
+host_alive() {
+    kill -0 "$HOST_PID" 2>/dev/null && [[ $(cut -d ' ' -f 3 "/proc/$HOST_PID/stat") != Z ]]
+}
+
+# Lines of the log, one for each client that the library shut.
+host_shut_count() {
+    grep -c 'handshake deadline: ' "$HOST_LOG" || [[ $? == 1 ]]
+}
+
+host_expect_shut() {
+    local count
+    count=$(host_shut_count)
+    if [[ $count != "$1" ]]; then
+        echo "the log tells of $count clients that were shut, not of $1:" >&2
+        head -n 50 "$HOST_LOG" >&2
+        return 1
+    fi
+}
+
+host_session_gone() {
+    ! pgrep -s "$1" >/dev/null
+}
+
+host_done() {
+    if ! host_alive; then
+        echo "the host has died:" >&2
+        head -n 50 "$HOST_OUT" "$HOST_LOG" >&2
+        return 1
+    fi
+    host_wait "end of its connections" host_no_connections
+    host_expect_shut "$1"
+    host_stop
+}
+
+host_stop() {
+    [[ -n ${HOST_PID:-} ]] || return 0
+    local pid=$HOST_PID status=0 i
+    HOST_PID=
+    kill -TERM "$pid" 2>/dev/null || echo "the host had ended before" >&2
+    wait "$pid" || status=$?
+    for ((i = 0; i < 100; i++)); do
+        host_session_gone "$pid" && break
+        sleep 0.02
+    done
+    if ! host_session_gone "$pid"; then
+        echo "processes left behind:" >&2
+        pgrep -a -s "$pid" >&2
+        pkill -KILL -s "$pid"
+        return 1
+    fi
+    # 143: ended by our SIGTERM; 0: it had nothing more to do.
+    if [[ $status != 143 && $status != 0 ]]; then
+        echo "the host ended with status $status:" >&2
+        head -n 50 "$HOST_OUT" "$HOST_LOG" >&2
+        return 1
+    fi
+}
