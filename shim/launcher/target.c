@@ -87,7 +87,7 @@ static bool gains_privileges(const char *program)
     if (stat(program, &status) < 0)
         return false;
 
-    uid_t effective_user = status.st_mode & S_ISUID ? status.st_uid : geteuid();
+    uid_t effective_user = (status.st_mode & S_ISUID) ? status.st_uid : geteuid();
     /* without the group's execute bit S_ISGID means mandatory locking */
     bool set_group = (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP);
     gid_t effective_group = set_group ? status.st_gid : getegid();
@@ -154,7 +154,8 @@ static bool follow_script(struct target *out, int file)
         interpreter[strcspn(interpreter, " \t\n")] = '\0';
     }
     /* without an interpreter execve(2) fails with ENOEXEC, and execvp(3) then runs the shell */
-    strcpy(out->program, interpreter > line && *interpreter ? interpreter : _PATH_BSHELL);
+    snprintf(out->program, sizeof(out->program), "%s",
+             interpreter > line && *interpreter ? interpreter : _PATH_BSHELL);
     return true;
 }
 

@@ -29,7 +29,7 @@ static void note(void *context, const char *text)
 
     assert_true(all->count < MAX_COMPLAINTS);
     assert_true(strlen(text) < MAX_TEXT);
-    strcpy(all->text[all->count++], text);
+    snprintf(all->text[all->count++], MAX_TEXT, "%s", text);
 }
 
 /* Reads an environment of up to two variables (NULL: none) and checks the number of complaints. */
