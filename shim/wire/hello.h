@@ -14,7 +14,7 @@
  *
  * Where a candidate fails, the search goes on behind its first byte:
  *   - A candidate that fails within 16 bytes of its start is searched again completely. All that
- *     is checked in a ClientHello whose random lies in one record is in its first 11 bytes, so
+ *     is checked in a ClientHello whose random lies in one record is in its first 10 bytes, so
  *     such a candidate hides nothing.
  *   - A candidate that is spread over several records can fail later, at the header of one of
  *     them. Before byte 16 of its random, the last 16 bytes are searched again; after it, only the
