@@ -71,7 +71,7 @@ server_missing() {
 # make_certificate DIRECTORY: cert.pem and key.pem for localhost, readable by every server's user.
 make_certificate() {
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
-        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' \
+        -addext 'basicConstraints=critical,CA:FALSE' -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' \
         -keyout "$1/key.pem" -out "$1/cert.pem" 2>"$1/openssl.log"
     chmod 644 "$1/key.pem" "$1/cert.pem"
 }
@@ -101,7 +101,7 @@ start_server() {
     write_run_command "$name" "$mode" "$deadline" >"$SERVER_DIR/run"
     chmod 755 "$SERVER_DIR/run"
     (
-        cd "$SERVER_DIR"
+        cd "$SERVER_DIR" || exit
         export DIR=$SERVER_DIR PORT=$SERVER_PORT RUN=$SERVER_DIR/run HOUR=3600
         export CERT=$SERVERS_TMP/cert.pem KEY=$SERVERS_TMP/key.pem
         # The words after exec stay this child's: $! is the server's pid, and the session's number.
