@@ -134,7 +134,8 @@ class Mysql:
     """MySQL protocol: the server's greeting, then an SSLRequest packet, which gets no answer"""
 
     def greet(self, connection):
-        connection.receive_until(lambda data: len(data) >= 4 + data[0] + (data[1] << 8))
+        connection.receive_until(lambda data: len(data) >= 4 and
+                                 len(data) >= 4 + struct.unpack("<I", data[:3] + b"\0")[0])
 
     def start(self, connection):
         flags = 0x200 | 0x800 | 0x8000   # PROTOCOL_41, SSL, SECURE_CONNECTION

@@ -10,6 +10,7 @@
 #   ask        what a client asks for after its handshake (tests/clients/asks.py)
 #   mechanism  how the server drives its handshakes, in a phrase
 #   ports      yes: no TLS object before the first byte, so the port must be in SHAKEOUT_PORTS
+#   tls        the versions that it speaks (default 1.2,1.3)
 #   serial     yes: serves one connection at a time
 #   flood      how many stalled clients at once (default 200; 0: the server cannot)
 #   room       how late, in seconds, a stalled client may be shut (default 0.3)
@@ -178,7 +179,7 @@ probe_server() {
     shift 2
     /usr/bin/python3 "$repository/tests/clients/probe.py" 127.0.0.1 "$SERVER_PORT" \
         --kind "$(server_meta "$name" kind implicit)" --ask "$(server_meta "$name" ask http)" \
-        --deadline "$deadline" --pid "$SERVER_PID" "$@"
+        --tls "$(server_meta "$name" tls 1.2,1.3)" --deadline "$deadline" --pid "$SERVER_PID" "$@"
 }
 
 # The control: bare, the server must serve good clients; what it closes itself is in the output.

@@ -2,16 +2,16 @@
 # start_dovecot imap|pop3 ssl|plain: one listener, the login processes as Dovecot ships them
 # (chrooted, without privileges), but enough of them for a flood.
 start_dovecot() {
-    local protocol=$1 listener=$2 other=s ssl=yes
-    [[ $listener == plain ]] || other= 
+    local protocol=$1 used=$1 unused=${1}s
+    [[ $2 == plain ]] || { used=${1}s unused=$1; }
     chmod 755 "$DIR"
     cat >dovecot.conf <<END
-base_dir = $DIR/run
+base_dir = $DIR/base
 state_dir = $DIR/state
 protocols = $protocol
 listen = 127.0.0.1
 log_path = /dev/stderr
-ssl = $ssl
+ssl = yes
 ssl_cert = <$CERT
 ssl_key = <$KEY
 import_environment = TZ LD_PRELOAD SHAKEOUT_TIMEOUT SHAKEOUT_PORTS SHAKEOUT_LOG
@@ -26,10 +26,10 @@ userdb {
 mail_location = maildir:$DIR/mail
 service $protocol-login {
   process_limit = 400
-  inet_listener $protocol$other {
+  inet_listener $unused {
     port = 0
   }
-  inet_listener $protocol$([[ $listener == ssl ]] && echo s) {
+  inet_listener $used {
     port = $PORT
   }
 }
