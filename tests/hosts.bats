@@ -233,3 +233,308 @@ teardown() {
     clients silent quick
     host_done 7
 }
+
+# ---- Descriptors that are closed, reused, or not to be had ----
+
+close_all() {
+    host_start closeall "$@"
+    clients --in-turn hello quick
+    host_says "closed "
+    HOST_PORT=$(host_number again)
+    clients silent hello halfway12 halfway13 good-idle quick
+    host_says "own [1-9][0-9]* ok"
+    host_done 5
+}
+
+@test "the program closes everything by close_range and reuses the numbers" {
+    close_all close_range
+}
+
+@test "the program closes everything by closefrom and reuses the numbers" {
+    close_all closefrom
+}
+
+@test "the program closes everything by a loop and reuses the numbers" {
+    close_all loop
+}
+
+@test "the program puts its own files over every open descriptor by dup2" {
+    close_all onto
+}
+
+@test "the program closes everything by the raw system call and reuses the numbers" {
+    close_all raw
+}
+
+@test "the program closes everything by raw close, one by one, and reuses the numbers" {
+    close_all raw-loop
+}
+
+@test "a daemon closes everything before it starts, and once more later" {
+    close_all close_range --daemon
+}
+
+@test "a daemon closes everything by raw close before it starts, and once more later" {
+    close_all raw-loop --daemon
+}
+
+reused() {
+    host_start reuse "$1"
+    host_says "reuse ok"
+    clients silent hello quick
+    host_done 2
+}
+
+@test "a stalled connection's number is reused after a raw close: nothing else is shut" {
+    reused raw
+}
+
+@test "a stalled connection's number is reused after fclose: nothing else is shut" {
+    reused stdio
+}
+
+@test "a stalled connection's number is reused after dup2 of /dev/null: nothing else is shut" {
+    reused null
+}
+
+@test "a stalled connection's number is reused by dup2 over it: nothing else is shut" {
+    reused onto
+}
+
+@test "no descriptor is left at the deadline: the stalled clients are shut all the same" {
+    host_start exhausted 6
+    clients silent byte hello half-hello halfway12 halfway13
+    host_says "accept: EMFILE"
+    host_says "all stalled clients are gone"
+    clients quick good-idle
+    host_done 6
+}
+
+@test "room for one connection only: it is served" {
+    host_start exhausted 0
+    clients --in-turn quick good-idle quick
+    host_alive
+    clients silent
+    clients quick
+    host_done 1
+}
+
+# ---- Nobody else is ever shut ----
+
+@test "plaintext and TLS in one process: silent plaintext clients live while TLS clients stall" {
+    host_start membio --plain-port
+    local tls=$HOST_PORT plain
+    plain=$(host_number plain)
+    HOST_PORT=$plain clients plain-idle=4 plain=2 &
+    local neighbours=$!
+    HOST_PORT=$tls clients silent=2 byte hello halfway12 halfway13 quick good-idle
+    wait "$neighbours"
+    host_done 6
+}
+
+@test "plaintext clients come first and outnumber the TLS clients" {
+    host_start membio --plain-port --socket-bio
+    local plain
+    plain=$(host_number plain)
+    HOST_PORT=$plain clients plain-idle=8 &
+    local neighbours=$!
+    sleep 0.3
+    clients silent hello quick
+    wait "$neighbours"
+    host_done 2
+}
+
+@test "STARTTLS: the plaintext phase may be idle for ever, its neighbour's stalled handshake may not" {
+    host_start membio --starttls-port
+    HOST_PORT=$(host_number starttls)
+    clients plain-idle=3 plain &
+    local neighbours=$!
+    sleep 0.3
+    clients --starttls --answers silent byte hello halfway12 halfway13 good-idle slow
+    wait "$neighbours"
+    clients --starttls quick
+    host_done 5
+}
+
+@test "STARTTLS with SSL_set_fd: the clock starts with the handshake" {
+    host_start membio --starttls-port --socket-bio
+    HOST_PORT=$(host_number starttls)
+    clients plain-idle=3 plain &
+    local neighbours=$!
+    sleep 0.3
+    clients --starttls --answers silent byte hello halfway12 halfway13 good-idle slow
+    wait "$neighbours"
+    clients --starttls quick
+    host_done 5
+}
+
+@test "implicit TLS, STARTTLS and plaintext in one process, silent clients on all three" {
+    host_start membio --starttls-port --plain-port
+    local plain starttls
+    plain=$(host_number plain)
+    starttls=$(host_number starttls)
+    HOST_PORT=$plain clients plain-idle=3 &
+    local first=$!
+    HOST_PORT=$starttls clients plain-idle=3 &
+    local second=$!
+    sleep 0.2
+    HOST_PORT=$starttls clients --starttls --answers silent hello good-idle &
+    local third=$!
+    clients silent hello good-idle
+    wait "$first"
+    wait "$second"
+    wait "$third"
+    host_done 4
+}
+
+@test "a server that is a TLS client too: its outgoing connections may wait for ever" {
+    host_start twoway
+    clients silent hello halfway12 halfway13 good-idle
+    host_says "outgoing ok"
+    host_expect_shut 4
+}
+
+@test "renegotiation asked for by the server, answered after 2.5 deadlines" {
+    host_start posthandshake renegotiate
+    host_says "renegotiate ok"
+    clients silent quick
+    host_done 1
+}
+
+@test "renegotiation begun by the client, finished after 2.5 deadlines" {
+    host_start posthandshake client-renegotiate
+    host_says "client-renegotiate ok"
+    clients silent quick
+    host_done 1
+}
+
+@test "TLS 1.3 key update, answered after 2.5 deadlines" {
+    host_start posthandshake keyupdate
+    host_says "keyupdate ok"
+    clients silent quick
+    host_done 1
+}
+
+@test "TLS 1.3 client certificate asked for after the handshake, sent after 2.5 deadlines" {
+    host_start posthandshake certificate
+    host_says "certificate ok"
+    clients silent quick
+    host_done 1
+}
+
+# ---- Only the client's time is charged ----
+
+@test "busy between accept and SSL_accept: good clients finish, silent ones are shut meanwhile" {
+    host_start busy before 7
+    clients quick
+    clients silent=2 good-idle good-idle12 slow pause=2
+    host_done 2
+}
+
+@test "busy between accept and SSL_accept: a client that then stalls has its own time only" {
+    host_start busy before 2
+    clients quick
+    # Its hello lies there until 2.5 s; from then on the server waits for the client.
+    clients --late 2.7 --limit 6 hello halfway13
+    host_done 2
+}
+
+@test "busy in the middle of the handshake: good clients finish, stalled ones are shut meanwhile" {
+    host_start busy between 6
+    clients quick
+    clients silent hello halfway13 good-idle good-idle12 good
+    host_done 3
+}
+
+# ---- The program cannot be hurt ----
+
+@test "SIGPIPE at its default: a server that writes to the connection that was shut survives" {
+    host_start blocking --sigpipe-default
+    clients --in-turn silent hello halfway12 quick
+    host_says "sendmsg -1"
+    host_says "then Broken pipe"
+    host_done 3
+}
+
+@test "SIGPIPE at its default: a server that is blocked in a write when it is shut survives" {
+    host_start blocking --sigpipe-default --long-answer
+    clients --late 1.5 --limit 5 deaf
+    host_says "handshake failed after 1[.][0-4]"
+    clients silent
+    host_done 2
+}
+
+callbacks() {
+    local bare=$BATS_TEST_TMPDIR/bare
+    HOSTS_BARE=1 host_start infocb "$1"
+    clients --in-turn quick good12
+    host_wait "end" host_ended 2
+    cp "$HOST_OUT" "$bare"
+    host_stop
+    host_start infocb "$1"
+    clients --in-turn quick good12
+    host_wait "end" host_ended 2
+    diff <(sed 1d "$bare") <(sed 1d "$HOST_OUT")
+    clients --in-turn silent hello halfway13 quick
+    host_done 3
+}
+
+host_ended() {
+    [[ $(grep -c '^end' "$HOST_OUT") -ge $1 ]]
+}
+
+@test "own info callback: none" {
+    callbacks none
+}
+
+@test "own info callback: on the context" {
+    callbacks ctx
+}
+
+@test "own info callback: on the context, after the session was made" {
+    callbacks ctx-late
+}
+
+@test "own info callback: on the session" {
+    callbacks ssl
+}
+
+@test "own info callback: on both" {
+    callbacks both
+}
+
+@test "own info callback: set in the middle of the handshake" {
+    callbacks late
+}
+
+@test "own info callback: taken away in the middle of the handshake" {
+    callbacks gone
+}
+
+@test "own info callback: set and taken away before the handshake" {
+    callbacks off
+}
+
+@test "a signal every millisecond whose handler works on the same descriptors" {
+    host_start alarms
+    clients silent=2 byte hello halfway12 halfway13 good-idle good-idle12 slow quick=30
+    clients silent=2 quick=30
+    host_says "signals [1-9][0-9]*, 0 in another thread"
+    ! host_has ", [1-9][0-9]* in another thread"
+    host_wait "end of its connections" host_no_connections
+    host_expect_shut 8
+}
+
+@test "no thread can be had at all: an event loop runs on unprotected and says so once" {
+    host_start membio --no-threads
+    clients --expect-open --limit 2 silent hello quick good-idle
+    clients --expect-open --limit 2 silent quick
+    [[ $(grep -c '^shakeout\[' "$HOST_LOG") == 1 ]]
+    host_done 0
+}
+
+@test "no thread can be had at all: a blocking handshake is bounded all the same" {
+    host_start blocking --no-threads
+    clients --in-turn silent quick hello quick halfway13 good-idle
+    host_done 3
+}

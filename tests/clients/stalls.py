@@ -25,10 +25,15 @@ class Closed(Exception):
 class Connection:
     """A TCP connection to the server with its clock and the count of bytes that came from the server."""
 
-    def __init__(self, address, source=None):
+    def __init__(self, address, window=None):
+        """`window`: the size of the receive buffer, for a client that does not read."""
         self.start = time.monotonic()
         self.received = 0
-        self.sock = socket.create_connection(address, timeout=10, source_address=source)
+        self.sock = socket.socket()
+        if window:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.sock.settimeout(10)
+        self.sock.connect(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def restart_clock(self):
@@ -184,6 +189,13 @@ def full_hello(connection, plan):
     connection.hold(plan.limit)
 
 
+def deaf(connection, plan):
+    """A full ClientHello, and the answer to it is not read until long after the deadline."""
+    connection.send(Tls().hello())
+    time.sleep(plan.deadline + 0.5)
+    connection.hold(plan.limit)
+
+
 def halfway12(connection, plan):
     _halfway(connection, plan, "1.2")
 
@@ -264,6 +276,18 @@ def slow(connection, plan):
     tls.ask(connection, plan.question, plan.answer)
 
 
+def pause(connection, plan):
+    """Thinks for half a deadline over the server's flight, whenever that came: all its own time."""
+    tls = Tls()
+    connection.send(tls.hello())
+    done = tls.read_flight(connection)
+    connection.hold(connection.age() + 0.5 * plan.deadline)
+    connection.send(tls.flight())
+    if not done:
+        tls.handshake(connection)
+    tls.ask(connection, plan.question, plan.answer)
+
+
 def plain(connection, plan):
     """A client that speaks no TLS: served, idle, served again."""
     _plain_ask(connection, plan)
@@ -290,6 +314,7 @@ STALLING = {
     "drip": drip,
     "half-hello": half_hello,
     "hello": full_hello,
+    "deaf": deaf,
     "halfway12": halfway12,
     "halfway13": halfway13,
 }
@@ -300,6 +325,7 @@ GOOD = {
     "good-idle12": good_idle12,
     "quick": quick,
     "slow": slow,
+    "pause": pause,
 }
 PLAIN = {"plain": plain, "plain-idle": plain_idle}
 # These never make the server send a byte, so they must not receive one.
@@ -323,7 +349,7 @@ def play(kind, address, plan):
     begun = time.monotonic()
     connection = None
     try:
-        connection = Connection(address)
+        connection = Connection(address, window=4096 if kind == "deaf" else None)
         if plan.prologue and kind not in PLAIN:
             plan.prologue(connection)
         act(connection, plan)

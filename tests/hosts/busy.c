@@ -1,0 +1,79 @@
+/* One thread that is busy elsewhere for 2.5 deadlines while the clients' bytes wait in its sockets.
+ *
+ *   busy before COUNT   between accept and SSL_accept
+ *   busy between COUNT  between the server's answer to the ClientHello and the rest of the
+ * handshake
+ *
+ * The first client is served at once, so that the port is known to speak TLS. Then COUNT clients
+ * are accepted, then it is busy, then each of them is served by a thread of its own. */
+#include "lib/host.h"
+#include "lib/tls.h"
+
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST = 64 };
+
+struct connection {
+    SSL_CTX *context;
+    SSL *ssl;
+    int fd;
+};
+
+static void *finish(void *argument)
+{
+    struct connection *connection = argument;
+
+    if (!connection->ssl)
+        connection->ssl = tls_session(connection->context, connection->fd);
+    fcntl(connection->fd, F_SETFL, 0);
+    if (SSL_accept(connection->ssl) == 1)
+        tls_echo(connection->ssl);
+    ERR_clear_error();
+    SSL_free(connection->ssl);
+    close(connection->fd);
+    return NULL;
+}
+
+/* One step of the handshake, with the hello that has come by now. */
+static void begin(struct connection *connection)
+{
+    connection->ssl = tls_session(connection->context, connection->fd);
+    fcntl(connection->fd, F_SETFL, O_NONBLOCK);
+    if (SSL_accept(connection->ssl) == 1)
+        host_die("a handshake that was not to finish");
+    ERR_clear_error();
+}
+
+int main(int argc, char **argv)
+{
+    static struct connection connections[MOST];
+    const bool between = argc > 1 && strcmp(argv[1], "between") == 0;
+    const int count = argc > 2 ? atoi(argv[2]) : 1;
+
+    if (count > MOST)
+        host_die("at most %d", MOST);
+    host_init();
+    SSL_CTX *context = tls_server();
+    int listener = host_listen(0);
+    host_announce("port", listener);
+    if (!tls_serve(context, host_accept(listener)))
+        host_die("the first client");
+    for (int i = 0; i < count; i++)
+        connections[i] = (struct connection){context, NULL, host_accept(listener)};
+    if (between) {
+        host_sleep(0.2);
+        for (int i = 0; i < count; i++)
+            begin(&connections[i]);
+    }
+    host_say("busy");
+    host_sleep(2.5);
+    for (int i = 0; i < count; i++)
+        host_thread(finish, &connections[i]);
+    for (;;)
+        tls_serve_in_thread(context, host_accept(listener));
+}
