@@ -42,21 +42,73 @@ enum elf_identity elf_identify(int file, elf_header *header)
     return ELF_NATIVE;
 }
 
+static bool find_segment(int file, const elf_header *header, uint32_t type, ElfW(Phdr) * segment)
+{
+    for (size_t i = 0; i < header->e_phnum; i++) {
+        if (!read_at(file, segment, sizeof(*segment), header->e_phoff + i * sizeof(*segment)))
+            return false;
+        if (segment->p_type == type)
+            return true;
+    }
+    return false;
+}
+
 bool elf_interpreter(int file, const elf_header *header, char out[PATH_MAX])
+{
+    ElfW(Phdr) segment;
+
+    return find_segment(file, header, PT_INTERP, &segment) && segment.p_filesz >= 2 &&
+           segment.p_filesz <= PATH_MAX && read_at(file, out, segment.p_filesz, segment.p_offset) &&
+           out[segment.p_filesz - 1] == '\0';
+}
+
+/* Where in the file is what will be at this address in memory? */
+static bool file_offset(int file, const elf_header *header, uint64_t address, uint64_t *offset)
 {
     for (size_t i = 0; i < header->e_phnum; i++) {
         ElfW(Phdr) segment;
 
         if (!read_at(file, &segment, sizeof(segment), header->e_phoff + i * sizeof(segment)))
             return false;
-        if (segment.p_type != PT_INTERP)
-            continue;
-        if (segment.p_filesz < 2 || segment.p_filesz > PATH_MAX ||
-            !read_at(file, out, segment.p_filesz, segment.p_offset))
-            return false;
-        return out[segment.p_filesz - 1] == '\0';
+        if (segment.p_type == PT_LOAD && address >= segment.p_vaddr &&
+            address - segment.p_vaddr < segment.p_filesz) {
+            *offset = segment.p_offset + (address - segment.p_vaddr);
+            return true;
+        }
     }
     return false;
+}
+
+/* The n-th entry of the dynamic section; false at its end. */
+static bool read_dynamic(int file, const ElfW(Phdr) * segment, size_t n, ElfW(Dyn) * entry)
+{
+    return (n + 1) * sizeof(*entry) <= segment->p_filesz &&
+           read_at(file, entry, sizeof(*entry), segment->p_offset + n * sizeof(*entry)) &&
+           entry->d_tag != DT_NULL;
+}
+
+void elf_needed(int file, const elf_header *header, void visit(void *context, const char *name),
+                void *context)
+{
+    ElfW(Phdr) segment;
+    ElfW(Dyn) entry;
+    uint64_t strings = 0;
+    bool has_strings = false;
+
+    if (!find_segment(file, header, PT_DYNAMIC, &segment))
+        return;
+    for (size_t i = 0; !has_strings && read_dynamic(file, &segment, i, &entry); i++) {
+        if (entry.d_tag == DT_STRTAB)
+            has_strings = file_offset(file, header, entry.d_un.d_ptr, &strings);
+    }
+    for (size_t i = 0; has_strings && read_dynamic(file, &segment, i, &entry); i++) {
+        char name[NAME_MAX + 1] = "";
+
+        /* the last name of all may end before the buffer is full: a short read is good enough */
+        if (entry.d_tag == DT_NEEDED &&
+            pread(file, name, NAME_MAX, (off_t)(strings + entry.d_un.d_val)) > 0)
+            visit(context, name);
+    }
 }
 
 bool elf_has_section(int file, const elf_header *header, const char *name)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/settings.h"
+#include "launcher/check.h"
 #include "launcher/preload.h"
 #include "launcher/target.h"
 
@@ -17,6 +18,7 @@ enum { EXIT_OWN_ERROR = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
 static const char help[] =
     "Usage: shakeout [OPTION]... [--] COMMAND [ARG]...\n"
+    "  or:  shakeout --check PATH|PID\n"
     "Run COMMAND, and shut down clients that do not finish their TLS handshake in time.\n"
     "\n"
     "  -t, --timeout DURATION  the deadline: seconds, or with ms, s, m or h; or off\n"
@@ -26,6 +28,8 @@ static const char help[] =
     "                          443,8443=5s,!9000\n"
     "  -l, --log LOG           stderr, syslog, journal, off, or a file's path\n"
     "                          (default: stderr)\n"
+    "      --check PATH|PID    say whether a program or a running process is protected:\n"
+    "                          exit status 0 yes, 1 no, 2 cannot tell\n"
     "      --help              show this help and exit\n"
     "      --version           show the version and exit\n"
     "\n"
@@ -49,11 +53,18 @@ static void __attribute__((format(printf, 2, 3), noreturn)) die(int status, cons
     exit(status);
 }
 
+/* The status, when all that was printed has arrived. */
+static int flushed(int status)
+{
+    if (fflush(stdout) == EOF || ferror(stdout))
+        die(EXIT_OWN_ERROR, "cannot write: %s", strerror(errno));
+    return status;
+}
+
 static void __attribute__((noreturn)) print_and_exit(const char *text)
 {
-    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)
-        die(EXIT_OWN_ERROR, "cannot write: %s", strerror(errno));
-    exit(EXIT_SUCCESS);
+    fputs(text, stdout);
+    exit(flushed(EXIT_SUCCESS));
 }
 
 static void set(const char *name, const char *value)
@@ -86,9 +97,13 @@ static void set_log(const char *value)
 static int read_options(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"timeout", required_argument, NULL, 't'}, {"ports", required_argument, NULL, 'p'},
-        {"log", required_argument, NULL, 'l'},     {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
+        {"timeout", required_argument, NULL, 't'},
+        {"ports", required_argument, NULL, 'p'},
+        {"log", required_argument, NULL, 'l'},
+        {"check", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     static char name[] = "shakeout"; /* begins getopt's messages */
     int option;
@@ -106,6 +121,8 @@ static int read_options(int argc, char **argv)
         case 'l':
             set_log(optarg);
             break;
+        case 'c':
+            exit(flushed((int)check(optarg)));
         case 'h':
             print_and_exit(help);
         case 'v':

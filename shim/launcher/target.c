@@ -74,27 +74,45 @@ int target_find(const char *command, char out[PATH_MAX])
     }
 }
 
+/* What a program does to the ids and capabilities of who runs it. */
+struct privileges {
+    bool set_user;
+    bool set_group;
+    bool capabilities;
+    uid_t user;
+    gid_t group;
+};
+
+static struct privileges read_privileges(const char *program)
+{
+    struct privileges gained = {.set_user = false};
+    struct stat status;
+
+    if (stat(program, &status) < 0)
+        return gained;
+    gained.set_user = (status.st_mode & S_ISUID) != 0;
+    /* without the group's execute bit S_ISGID means mandatory locking */
+    gained.set_group = (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP);
+    gained.user = status.st_uid;
+    gained.group = status.st_gid;
+    gained.capabilities = getxattr(program, "security.capability", NULL, 0) > 0;
+    return gained;
+}
+
 /*
  * Would the kernel set AT_SECURE? It does when the effective ids of the new program differ from the
  * real ones, or when the file gives capabilities to somebody who is not root
  * (security/commoncap.c). A file system mounted nosuid would spare the program; that is not looked
  * at: when in doubt, say no.
  */
-static bool gains_privileges(const char *program)
+static bool are_gained(const struct privileges *gained)
 {
-    struct stat status;
-
-    if (stat(program, &status) < 0)
-        return false;
-
-    uid_t effective_user = (status.st_mode & S_ISUID) ? status.st_uid : geteuid();
-    /* without the group's execute bit S_ISGID means mandatory locking */
-    bool set_group = (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP);
-    gid_t effective_group = set_group ? status.st_gid : getegid();
+    uid_t effective_user = gained->set_user ? gained->user : geteuid();
+    gid_t effective_group = gained->set_group ? gained->group : getegid();
 
     if (effective_user != getuid() || effective_group != getgid())
         return true;
-    return getuid() != 0 && getxattr(program, "security.capability", NULL, 0) > 0;
+    return gained->capabilities && getuid() != 0;
 }
 
 static const char *base_name(const char *path)
@@ -125,7 +143,8 @@ static bool same_loader(const char *loader)
     return !own_loader(own) || strcmp(base_name(own), base_name(loader)) == 0;
 }
 
-static enum target_reach inspect_program(struct target *out, int file, const elf_header *header)
+static enum target_reach inspect_program(struct target *out, int file, const elf_header *header,
+                                         bool privileged)
 {
     out->is_go = elf_has_section(file, header, ".go.buildinfo") ||
                  elf_has_section(file, header, ".note.go.buildid");
@@ -133,7 +152,7 @@ static enum target_reach inspect_program(struct target *out, int file, const elf
         out->loader[0] = '\0';
         return TARGET_STATIC;
     }
-    if (gains_privileges(out->program))
+    if (privileged)
         return TARGET_PRIVILEGED;
     return same_loader(out->loader) ? TARGET_REACHED : TARGET_OTHER_LOADER;
 }
@@ -164,18 +183,22 @@ static bool inspect_file(struct target *out)
 {
     elf_header header;
     bool script = false;
+    struct privileges gained = read_privileges(out->program);
+    bool privileged = are_gained(&gained);
     int file = open(out->program, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
+    out->sets_ids = gained.set_user || gained.set_group || gained.capabilities;
     if (file < 0) {
-        out->reach = gains_privileges(out->program) ? TARGET_PRIVILEGED : TARGET_UNREADABLE;
+        out->reach = privileged ? TARGET_PRIVILEGED : TARGET_UNREADABLE;
         return false;
     }
     switch (elf_identify(file, &header)) {
     case ELF_NONE:
+        out->reach = TARGET_UNREADABLE; /* unless it names an interpreter */
         script = follow_script(out, file);
         break;
     case ELF_NATIVE:
-        out->reach = inspect_program(out, file, &header);
+        out->reach = inspect_program(out, file, &header, privileged);
         break;
     case ELF_FOREIGN:
         out->reach = TARGET_FOREIGN;

@@ -24,6 +24,7 @@ struct target {
     enum target_reach reach;
     char program[PATH_MAX]; /* the ELF file that is loaded: of a script, its interpreter */
     char loader[PATH_MAX];  /* PT_INTERP; empty when there is none or it is not known */
+    bool sets_ids;          /* setuid, setgid or with file capabilities, for whomever they count */
     bool is_go;             /* built by Go, which makes its system calls without the C library */
 };
 

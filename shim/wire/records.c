@@ -86,10 +86,10 @@ static void look_for_second_hello(struct records *records, const struct hello *h
 
 static void record_complete(struct records *records)
 {
+    bool data = records->type == TYPE_APPLICATION_DATA && records->after_server;
+
     records->header = 0;
-    if (records->phase == FINISHED_BEGUN) {
-        records->phase = FINISHED;
-    } else if (records->type == TYPE_APPLICATION_DATA && records->after_server) {
+    if (data || records->phase == FINISHED_BEGUN) {
         records->phase = FINISHED;
     } else if (records->type == TYPE_CHANGE_CIPHER_SPEC && records->phase == FLIGHT) {
         records->phase = CHANGED;

@@ -1,0 +1,92 @@
+#include "base/text.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static void text_bytes(struct text *text, const char *bytes, size_t length)
+{
+    size_t room = sizeof(text->bytes) - 1 - text->length;
+
+    if (length > room)
+        length = room;
+    memcpy(text->bytes + text->length, bytes, length);
+    text->length += length;
+    text->bytes[text->length] = '\0';
+}
+
+void text_string(struct text *text, const char *string)
+{
+    text_bytes(text, string, strlen(string));
+}
+
+/* At least `width` digits, filled up with zeros. */
+static void text_digits(struct text *text, uint64_t number, size_t width)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0 || sizeof(digits) - at < width);
+    text_bytes(text, digits + at, sizeof(digits) - at);
+}
+
+void text_number(struct text *text, uint64_t number)
+{
+    text_digits(text, number, 1);
+}
+
+void text_seconds(struct text *text, uint64_t span_ns)
+{
+    text_number(text, span_ns / CLOCK_SECOND);
+    text_string(text, ".");
+    text_digits(text, span_ns % CLOCK_SECOND / CLOCK_MILLISECOND, 3);
+}
+
+static void text_ipv4(struct text *text, const struct in_addr *address)
+{
+    char string[INET_ADDRSTRLEN] = "";
+
+    inet_ntop(AF_INET, address, string, sizeof(string));
+    text_string(text, string);
+}
+
+void text_address(struct text *text, const struct sockaddr *address)
+{
+    in_port_t port;
+
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, address, sizeof(in));
+        text_ipv4(text, &in.sin_addr);
+        port = in.sin_port;
+    } else if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, address, sizeof(in6));
+        port = in6.sin6_port;
+        if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr)) {
+            struct in_addr mapped;
+
+            memcpy(&mapped, &in6.sin6_addr.s6_addr[12], sizeof(mapped));
+            text_ipv4(text, &mapped);
+        } else {
+            char string[INET6_ADDRSTRLEN] = "";
+
+            inet_ntop(AF_INET6, &in6.sin6_addr, string, sizeof(string));
+            text_string(text, "[");
+            text_string(text, string);
+            text_string(text, "]");
+        }
+    } else {
+        text_string(text, "unknown");
+        return;
+    }
+    text_string(text, ":");
+    text_number(text, ntohs(port));
+}

@@ -1,0 +1,161 @@
+#include "core/examine.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/charge.h"
+#include "core/fdmap.h"
+#include "core/own.h"
+#include "core/ports.h"
+#include "core/reaper.h"
+#include "core/report.h"
+#include "core/session.h"
+#include "core/track.h"
+
+#define AGAIN_SOON_NS (20 * CLOCK_MILLISECOND)
+
+/* A duplicate of the connection's socket, and of no other: the cookie says so. Its descriptor may
+ * have been closed behind our back, and the connection live on under another number. */
+static int probe(struct process *process, conn_handle handle)
+{
+    struct conn *conn = conn_get(handle);
+
+    while (conn != NULL) {
+        int fd = atomic_load_explicit(&conn->fd, memory_order_relaxed);
+        int duplicate = own_probe(fd);
+        uint64_t cookie = 0;
+
+        if (duplicate >= 0 && kernel_cookie(duplicate, &cookie) &&
+            cookie == atomic_load_explicit(&conn->cookie, memory_order_relaxed))
+            return duplicate;
+        if (duplicate >= 0)
+            own_probe_end();
+        else if (errno != EBADF)
+            return -1;
+        track_lost(process, handle, fd);
+        fd = fdmap_find(handle, fd);
+        if (fd < 0)
+            break;
+        atomic_store_explicit(&conn->fd, fd, memory_order_relaxed);
+        conn = conn_get(handle);
+    }
+    errno = EBADF;
+    return -1;
+}
+
+static bool is_due(const struct conn *conn, uint64_t now_ns)
+{
+    return now_ns >= atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
+}
+
+static void gather(struct process *process, const struct conn *conn, enum conn_state state, int fd,
+                   struct facts *facts)
+{
+    uint16_t port = atomic_load_explicit(&conn->port, memory_order_relaxed);
+    struct hello hello;
+
+    track_load_hello(conn, &hello);
+    *facts = (struct facts){
+        .deadline_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed),
+        .hands_off = ports_hands_off(port),
+        .session_unfinished = state == CONN_HANDSHAKE,
+        .tls_port = ports_learned(atomic_load_explicit(&conn->listener, memory_order_relaxed)) ||
+                    ports_speak_tls(port),
+        .owns_waiting = state == CONN_OPEN && session_pigeonhole(process),
+        .waiting_due_ns =
+            clock_after_ns(atomic_load_explicit(&process->waited_ns, memory_order_relaxed),
+                           ports_timeout_ns(port)),
+        .hello = hello_stage(&hello),
+    };
+    kernel_look(fd, &facts->kernel);
+    facts->now_ns = clock_now_ns();
+}
+
+static void shut(struct process *process, conn_handle handle, int fd, const struct facts *facts,
+                 enum verdict verdict)
+{
+    struct conn *conn = conn_numbered(conn_number(handle));
+    struct shut_connection report = {
+        .elapsed_ns = facts->now_ns - atomic_load_explicit(&conn->started_ns, memory_order_relaxed),
+        .received = facts->kernel.received,
+        .port = atomic_load_explicit(&conn->port, memory_order_relaxed),
+        .verdict = verdict,
+    };
+    socklen_t length = sizeof(report.client);
+
+    if (getpeername(fd, &report.client.any, &length) != 0)
+        report.client.any.sa_family = AF_UNSPEC;
+    shutdown(fd, SHUT_RDWR);
+    /* The pigeonhole has spoken: what this listener's clients wait for is a handshake. */
+    if (facts->owns_waiting && facts->kernel.sent == 0)
+        if (ports_learn(atomic_load_explicit(&conn->listener, memory_order_relaxed)))
+            reaper_learned(process);
+    reaper_unwatch(process, conn);
+    report_shut(&report, facts->now_ns);
+}
+
+static enum examined carry_out(struct process *process, conn_handle handle, enum conn_state state,
+                               int fd, const struct facts *facts, uint64_t *again_ns)
+{
+    struct conn *conn = conn_numbered(conn_number(handle));
+    enum verdict verdict = verdict_of(facts);
+
+    if (verdict_shuts(verdict)) {
+        /* The exchange decides between us and a handshake that finishes at this moment. */
+        if (!is_due(conn, facts->now_ns) ||
+            conn_move(handle, CONN_IN(state), CONN_SHUT) == CONN_FREE) {
+            *again_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
+            return conn_alive(handle) ? EXAMINED_AGAIN : EXAMINED_DONE;
+        }
+        shut(process, handle, fd, facts, verdict);
+        return EXAMINED_DONE;
+    }
+    switch (verdict) {
+    case VERDICT_NOT_DUE:
+        *again_ns = facts->now_ns < facts->deadline_ns ? facts->deadline_ns : facts->waiting_due_ns;
+        return EXAMINED_AGAIN;
+    case VERDICT_SERVER_LATE:
+        charge_server(conn, facts->now_ns, facts->kernel.quiet_ns);
+        *again_ns = clock_after_ns(facts->now_ns, AGAIN_SOON_NS);
+        if (*again_ns < atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed))
+            *again_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
+        return EXAMINED_AGAIN;
+    default:
+        return EXAMINED_PARKED;
+    }
+}
+
+enum examined examine(struct process *process, conn_handle handle, uint64_t *again_ns)
+{
+    static bool complained;
+    const struct conn *conn = conn_get(handle);
+    enum conn_state state = conn_state(handle);
+    enum examined examined = EXAMINED_DONE;
+    struct facts facts;
+    int fd;
+
+    if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0)
+        return EXAMINED_DONE;
+    *again_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
+    if (!is_due(conn, clock_now_ns()))
+        return EXAMINED_AGAIN;
+    fd = probe(process, handle);
+    if (fd >= 0) {
+        gather(process, conn, state, fd, &facts);
+        if (conn_alive(handle))
+            examined = carry_out(process, handle, state, fd, &facts, again_ns);
+        own_probe_end();
+        return examined;
+    }
+    if (errno == EBADF)
+        return EXAMINED_DONE;
+    /* Our own descriptors are gone. */
+    if (!own_open() && !complained) {
+        complained = true;
+        log_unprotected("no descriptor to look at connections with", errno);
+    }
+    *again_ns = clock_after_ns(clock_now_ns(), CLOCK_SECOND);
+    return EXAMINED_AGAIN;
+}

@@ -1,0 +1,82 @@
+#include "core/fdmap.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+_Atomic(_Atomic conn_handle *) fdmap_pieces[FDMAP_PIECES];
+
+static _Atomic conn_handle *map_piece(uint32_t which)
+{
+    _Atomic conn_handle *expected = NULL;
+    size_t size = FDMAP_PIECE * sizeof(conn_handle);
+    void *fresh = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (fresh == MAP_FAILED)
+        return NULL;
+    /* Pairs with the acquire load in fdmap_get(). */
+    if (atomic_compare_exchange_strong_explicit(&fdmap_pieces[which], &expected, fresh,
+                                                memory_order_acq_rel, memory_order_acquire))
+        return fresh;
+    munmap(fresh, size);
+    return expected;
+}
+
+bool fdmap_set(int fd, conn_handle handle, conn_handle *before)
+{
+    uint32_t number = (uint32_t)fd;
+    _Atomic conn_handle *piece;
+
+    *before = 0;
+    if (number >= FDMAP_PIECE * FDMAP_PIECES)
+        return false;
+    piece = atomic_load_explicit(&fdmap_pieces[number / FDMAP_PIECE], memory_order_acquire);
+    if (piece == NULL && handle == 0)
+        return true;
+    if (piece == NULL)
+        piece = map_piece(number / FDMAP_PIECE);
+    if (piece == NULL)
+        return false;
+    *before = atomic_exchange_explicit(&piece[number % FDMAP_PIECE], handle, memory_order_acq_rel);
+    return true;
+}
+
+bool fdmap_remove(int fd, conn_handle handle)
+{
+    uint32_t number = (uint32_t)fd;
+    _Atomic conn_handle *piece;
+
+    if (handle == 0 || fdmap_get(fd) != handle)
+        return false;
+    piece = atomic_load_explicit(&fdmap_pieces[number / FDMAP_PIECE], memory_order_acquire);
+    return atomic_compare_exchange_strong_explicit(&piece[number % FDMAP_PIECE], &handle, 0,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+int fdmap_next(unsigned int first, unsigned int last)
+{
+    unsigned int end = FDMAP_PIECE * FDMAP_PIECES - 1;
+    unsigned int fd = first;
+
+    if (last < end)
+        end = last;
+    while (fd <= end) {
+        if (atomic_load_explicit(&fdmap_pieces[fd / FDMAP_PIECE], memory_order_acquire) == NULL) {
+            fd = (fd / FDMAP_PIECE + 1) * FDMAP_PIECE;
+            continue;
+        }
+        if (fdmap_get((int)fd) != 0)
+            return (int)fd;
+        fd++;
+    }
+    return -1;
+}
+
+int fdmap_find(conn_handle handle, int except)
+{
+    unsigned int end = FDMAP_PIECE * FDMAP_PIECES - 1;
+    int fd = fdmap_next(0, end);
+
+    while (fd >= 0 && (fd == except || fdmap_get(fd) != handle))
+        fd = fdmap_next((unsigned int)fd + 1, end);
+    return fd;
+}

@@ -1,0 +1,195 @@
+#include "core/own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* All calls here are raw system calls: our own hooks stand in front of libc's. */
+#define DECADES 1500000000U /* seconds, about 47 years */
+#define HIGH    1024U       /* no need for a larger descriptor table than this */
+
+static _Atomic int timer_fd = -1;
+static _Atomic int probe_fd = -1;
+static _Atomic bool probing; /* the probe holds a socket at this moment */
+static _Atomic uint32_t tag_seconds;
+static _Atomic uint32_t tag_nanoseconds;
+
+static bool has_tag(int fd)
+{
+    struct itimerspec setting;
+
+    return fd >= 0 && syscall(SYS_timerfd_gettime, fd, &setting) == 0 &&
+           setting.it_interval.tv_sec ==
+               (time_t)atomic_load_explicit(&tag_seconds, memory_order_relaxed) &&
+           setting.it_interval.tv_nsec ==
+               (long)atomic_load_explicit(&tag_nanoseconds, memory_order_relaxed);
+}
+
+static void choose_tag(void)
+{
+    uint64_t seed = clock_now_ns() * UINT64_C(6364136223846793005) + (uint64_t)getpid();
+    uint32_t none = 0;
+
+    atomic_store_explicit(&tag_nanoseconds, (uint32_t)(seed >> 32) % 999999999U + 1,
+                          memory_order_relaxed);
+    atomic_compare_exchange_strong_explicit(&tag_seconds, &none,
+                                            DECADES + (uint32_t)(seed >> 16) % 1000000U,
+                                            memory_order_relaxed, memory_order_relaxed);
+}
+
+static int high_number(void)
+{
+    struct rlimit limit;
+    rlim_t top = HIGH;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < top)
+        top = limit.rlim_cur;
+    return top > 32 ? (int)top - 16 : 3;
+}
+
+/* A duplicate of fd at the number `wanted`, if that is still a descriptor of ours, else high up. */
+static int place(int fd, int wanted)
+{
+    int number;
+
+    if (has_tag(wanted))
+        return (int)syscall(SYS_dup3, fd, wanted, O_CLOEXEC);
+    number = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, high_number());
+    if (number < 0)
+        number = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+    return number;
+}
+
+/* fork() in the moment of a probe: the child has a duplicate of a socket that it knows nothing of.
+ */
+static void close_probe_in_child(void)
+{
+    if (atomic_exchange_explicit(&probing, false, memory_order_relaxed))
+        syscall(SYS_close, atomic_exchange_explicit(&probe_fd, -1, memory_order_relaxed));
+}
+
+static bool open_both(int fresh)
+{
+    struct itimerspec setting = {
+        .it_interval.tv_sec = (time_t)atomic_load_explicit(&tag_seconds, memory_order_relaxed),
+        .it_interval.tv_nsec = (long)atomic_load_explicit(&tag_nanoseconds, memory_order_relaxed),
+    };
+    int timer;
+    int probe;
+
+    if (syscall(SYS_timerfd_settime, fresh, 0, &setting, NULL) != 0)
+        return false;
+    timer = place(fresh, atomic_load_explicit(&timer_fd, memory_order_relaxed));
+    if (timer < 0)
+        return false;
+    atomic_store_explicit(&timer_fd, timer, memory_order_release);
+    probe = place(fresh, atomic_load_explicit(&probe_fd, memory_order_relaxed));
+    if (probe < 0)
+        return false;
+    atomic_store_explicit(&probe_fd, probe, memory_order_release);
+    return true;
+}
+
+bool own_open(void)
+{
+    static atomic_bool prepared;
+    int fresh = (int)syscall(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    bool opened;
+    int error;
+
+    if (fresh < 0)
+        return false;
+    if (atomic_load_explicit(&tag_seconds, memory_order_relaxed) == 0)
+        choose_tag();
+    if (!atomic_exchange_explicit(&prepared, true, memory_order_relaxed))
+        pthread_atfork(NULL, NULL, close_probe_in_child);
+    opened = open_both(fresh);
+    error = errno;
+    syscall(SYS_close, fresh);
+    errno = error;
+    return opened;
+}
+
+int own_timer(void)
+{
+    return atomic_load_explicit(&timer_fd, memory_order_acquire);
+}
+
+bool own_timer_set(uint64_t when_ns)
+{
+    int fd = own_timer();
+    struct itimerspec setting = {
+        .it_value.tv_sec = (time_t)(when_ns / CLOCK_SECOND),
+        .it_value.tv_nsec = (long)(when_ns % CLOCK_SECOND),
+        .it_interval.tv_sec = (time_t)atomic_load_explicit(&tag_seconds, memory_order_relaxed),
+        .it_interval.tv_nsec = (long)atomic_load_explicit(&tag_nanoseconds, memory_order_relaxed),
+    };
+
+    return has_tag(fd) && syscall(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &setting, NULL) == 0;
+}
+
+int own_probe(int fd)
+{
+    int probe = atomic_load_explicit(&probe_fd, memory_order_relaxed);
+
+    if (!has_tag(probe)) {
+        errno = ENOENT;
+        return -1;
+    }
+    atomic_store_explicit(&probing, true, memory_order_relaxed);
+    if (syscall(SYS_dup3, fd, probe, O_CLOEXEC) < 0) {
+        atomic_store_explicit(&probing, false, memory_order_relaxed);
+        return -1;
+    }
+    return probe;
+}
+
+void own_probe_end(void)
+{
+    int probe = atomic_load_explicit(&probe_fd, memory_order_relaxed);
+
+    /* The timer can be gone (a raw close): then there is nothing to put back. */
+    if (syscall(SYS_dup3, own_timer(), probe, O_CLOEXEC) < 0)
+        syscall(SYS_close, probe);
+    atomic_store_explicit(&probing, false, memory_order_relaxed);
+}
+
+bool own_is(int fd)
+{
+    if (fd < 0)
+        return false;
+    if (fd == atomic_load_explicit(&probe_fd, memory_order_relaxed))
+        return atomic_load_explicit(&probing, memory_order_relaxed) || has_tag(fd);
+    return fd == own_timer() && has_tag(fd);
+}
+
+int own_next(unsigned int first, unsigned int last)
+{
+    const int both[] = {own_timer(), atomic_load_explicit(&probe_fd, memory_order_relaxed)};
+    int found = -1;
+
+    for (size_t i = 0; i < 2; i++)
+        if (both[i] >= 0 && (unsigned int)both[i] >= first && (unsigned int)both[i] <= last &&
+            (found < 0 || both[i] < found) && own_is(both[i]))
+            found = both[i];
+    return found;
+}
+
+void own_vacate(int fd)
+{
+    bool probe = fd == atomic_load_explicit(&probe_fd, memory_order_relaxed);
+    int number;
+
+    if (!own_is(fd))
+        return;
+    number = (int)syscall(SYS_fcntl, own_timer(), F_DUPFD_CLOEXEC, high_number());
+    atomic_store_explicit(probe ? &probe_fd : &timer_fd, number, memory_order_release);
+}

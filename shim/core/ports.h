@@ -1,0 +1,30 @@
+/* Which ports speak TLS from the first byte, and how long their clients have.
+ *
+ * Three sources: the operator (SHAKEOUT_PORTS), the numbers that IANA assigned to protocols over
+ * TLS (in a process that has a TLS library loaded), and what the process itself has shown: a
+ * session was bound to a connection of this listener before the server had sent a byte. What is
+ * learned belongs to the listening socket, not to the port number: a passive FTP data port speaks
+ * TLS in one transfer and plaintext in the next. Nothing that a client sends changes any of it. */
+#ifndef SHAKEOUT_CORE_PORTS_H
+#define SHAKEOUT_CORE_PORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/settings.h"
+
+/* Once, from the constructor; the settings must live for ever. */
+void ports_start(const struct settings *settings);
+
+/* All of these: any thread or signal handler, except that ports_speak_tls() may look at the
+ * loader's list of libraries (dl_iterate_phdr(3), a recursive lock) for an IANA port. */
+bool ports_hands_off(uint16_t port);
+bool ports_speak_tls(uint16_t port); /* by the operator's word or IANA's */
+uint64_t ports_timeout_ns(uint16_t port);
+
+/* The listener is named by its SO_COOKIE; 0 is nobody. The memory for what was learned is small and
+ * fixed: a newer listener may push an older one out, which then is learned again. */
+bool ports_learn(uint64_t listener); /* true: that is news */
+bool ports_learned(uint64_t listener);
+
+#endif

@@ -1,0 +1,51 @@
+/* What belongs to one process alone, and how a new process is noticed.
+ *
+ * The state lives on a page that the kernel wipes in every child that gets memory of its own
+ * (madvise(2), MADV_WIPEONFORK): fork(), and the raw clone system call that runs no
+ * pthread_atfork() handler. A child therefore finds zeros, "no thread, no timer, nothing
+ * pending" (every field is made so that zero means this), and begins anew without a lock, a handler
+ * or a look at its pid. A vfork child shares its parent's memory and sees the parent's page; there
+ * the pid differs, and process_here() answers NULL: such a child must not touch what its parent
+ * owns.
+ *
+ * The epoch numbers the processes along one line of forks. A connection, a queue entry or a flag
+ * that carries another epoch was inherited: it belongs to the parent, until this process touches
+ * the connection itself. */
+#ifndef SHAKEOUT_CORE_PROCESS_H
+#define SHAKEOUT_CORE_PROCESS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct process {
+    _Atomic int32_t pid;
+    _Atomic uint32_t epoch;
+    _Atomic uint64_t thread; /* see reaper.c */
+    _Atomic uint32_t inbox;  /* see pending.h; 0: empty */
+    _Atomic uint64_t
+        inbox_first_ns;        /* ... earliest deadline put in since it was emptied; 0: none */
+    _Atomic uint64_t armed_ns; /* when the timer fires, see alarm.h; 0: it does not */
+    _Atomic uint32_t watched;  /* connections that may have to be shut */
+    _Atomic uint32_t waiting_sessions; /* W of the pigeonhole, see session.h */
+    _Atomic uint32_t orphans;          /* ... connections that may have left a session behind */
+    _Atomic uint64_t waited_ns;        /* ... when the last session began to wait */
+    _Atomic uint64_t queue_first_ns;   /* the reaper's earliest deadline; 0: none */
+    _Atomic bool parked;               /* some due connection could not be judged yet */
+    _Atomic bool look_again;           /* ... and now perhaps can */
+    _Atomic bool reporting;            /* a line of the log is held back */
+};
+
+/* This process's state, made on the first call. NULL in a vfork child, and where the kernel cannot
+ * give such a page (then nothing is protected). Any thread or signal handler; two system calls at
+ * most after the first call. */
+struct process *process_here(void);
+
+/* The same without the look at the pid: for places that a vfork child does not reach or where it
+ * can do no harm. NULL when this process has nothing yet. */
+struct process *process_known(void);
+
+/* The number of this process, from 1; 0 before its first process_here(). */
+uint32_t process_epoch(void);
+
+#endif

@@ -1,0 +1,349 @@
+#include "core/reaper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/alarm.h"
+#include "core/deadlines.h"
+#include "core/examine.h"
+#include "core/fdmap.h"
+#include "core/kernel.h"
+#include "core/own.h"
+#include "core/pending.h"
+#include "core/report.h"
+#include "core/session.h"
+#include "core/track.h"
+
+/* process->thread: what the thread does, and above it the number of the thread. A thread whose
+ * timer was closed behind our back sleeps on a timer that nobody can set any more; then another one
+ * takes its place, by an exchange of ASLEEP for STARTING. The old one, should it ever wake, fails
+ * to exchange its own ASLEEP for AWAKE, and leaves. */
+enum thread_state { THREAD_NONE, THREAD_STARTING, THREAD_AWAKE, THREAD_ASLEEP };
+#define THREAD(number, state) ((uint64_t)(number) << 2 | (uint64_t)(state))
+#define THREAD_STATE(value)   ((enum thread_state)((value)&3))
+#define THREAD_NUMBER(value)  ((value) >> 2)
+
+#define STACK_SIZE    262144U
+#define RETRY_NS      CLOCK_SECOND
+#define RECONSIDER_NS CLOCK_SECOND
+#define OVERDUE_NS    (200 * CLOCK_MILLISECOND)
+
+static uint32_t *place_of(uint32_t number)
+{
+    return &conn_numbered(number)->heap_place;
+}
+
+/* The thread's own. A child of fork() finds its parent's here and empties it first. */
+static struct deadlines queue = {.place = place_of};
+static uint64_t reconsidered_ns;
+static uint64_t purged_ns;
+
+static bool is_ours(const struct conn *conn)
+{
+    return atomic_load_explicit(&conn->owner, memory_order_relaxed) == process_epoch();
+}
+
+static void enqueue(uint32_t number)
+{
+    conn_handle handle = conn_current(number);
+    struct conn *conn = conn_get(handle);
+
+    if (conn == NULL || !is_ours(conn) || (CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
+        deadlines_remove(&queue, number);
+    else if (!deadlines_put(&queue, number,
+                            atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed)))
+        log_unprotected("no memory to keep deadlines in order", ENOMEM);
+}
+
+/* Connections that were closed with a raw system call still count as open and keep the pigeonhole
+ * from speaking. Ask the kernel for each. */
+static void drop_the_dead(struct process *process)
+{
+    for (uint32_t number = 1; number <= conn_numbers_used(); number++) {
+        conn_handle handle = conn_current(number);
+        const struct conn *conn = conn_get(handle);
+        uint64_t cookie = 0;
+        int fd;
+
+        if (conn == NULL || conn_state(handle) != CONN_OPEN)
+            continue;
+        fd = atomic_load_explicit(&conn->fd, memory_order_relaxed);
+        if (!kernel_cookie(fd, &cookie) ||
+            cookie != atomic_load_explicit(&conn->cookie, memory_order_relaxed))
+            track_lost(process, handle, fd);
+    }
+}
+
+/* Puts what was parked back into the queue: something has happened that may decide it. */
+static void look_again(struct process *process)
+{
+    atomic_store_explicit(&process->parked, false, memory_order_relaxed);
+    for (uint32_t number = 1; number <= conn_numbers_used(); number++)
+        if (conn_state(conn_current(number)) == CONN_OPEN)
+            enqueue(number);
+}
+
+static uint64_t reconsider_due(struct process *process, uint64_t now)
+{
+    uint64_t due = clock_after_ns(reconsidered_ns, RECONSIDER_NS);
+
+    if (!atomic_load_explicit(&process->look_again, memory_order_acquire))
+        return CLOCK_NEVER;
+    if (now < due)
+        return due;
+    atomic_store_explicit(&process->look_again, false, memory_order_relaxed);
+    reconsidered_ns = now;
+    look_again(process);
+    return CLOCK_NEVER;
+}
+
+static void park(struct process *process)
+{
+    uint64_t now = clock_now_ns();
+
+    atomic_store_explicit(&process->parked, true, memory_order_seq_cst);
+    if (atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst) == 0 ||
+        now < clock_after_ns(purged_ns, RECONSIDER_NS))
+        return;
+    purged_ns = now;
+    drop_the_dead(process);
+    if (session_pigeonhole(process))
+        look_again(process);
+}
+
+static void judge_due(struct process *process)
+{
+    while (deadlines_first_ns(&queue) <= clock_now_ns()) {
+        uint32_t number = deadlines_first(&queue);
+        uint64_t again = 0;
+
+        deadlines_remove(&queue, number);
+        switch (examine(process, conn_current(number), &again)) {
+        case EXAMINED_AGAIN:
+            deadlines_put(&queue, number, again);
+            break;
+        case EXAMINED_PARKED:
+            park(process);
+            break;
+        case EXAMINED_DONE:
+            break;
+        }
+    }
+}
+
+/* No wake-up for what has ended since. */
+static uint64_t next_deadline(void)
+{
+    uint32_t number = deadlines_first(&queue);
+
+    while (number != 0 && (CONN_IN(conn_state(conn_current(number))) & CONN_UNFINISHED) == 0) {
+        deadlines_remove(&queue, number);
+        number = deadlines_first(&queue);
+    }
+    return deadlines_first_ns(&queue);
+}
+
+static void work(struct process *process)
+{
+    uint64_t next;
+    uint64_t other;
+
+    alarm_off(process);
+    pending_take(process, enqueue);
+    other = reconsider_due(process, clock_now_ns());
+    judge_due(process);
+    next = next_deadline();
+    atomic_store_explicit(&process->queue_first_ns, next == CLOCK_NEVER ? 0 : next,
+                          memory_order_relaxed);
+    if (other < next)
+        next = other;
+    other = report_flush(clock_now_ns());
+    atomic_store_explicit(&process->reporting, other != CLOCK_NEVER, memory_order_seq_cst);
+    if (other < next)
+        next = other;
+    if (next != CLOCK_NEVER)
+        alarm_by(process, next);
+}
+
+static bool exchange_state(struct process *process, uint64_t number, enum thread_state from,
+                           enum thread_state to)
+{
+    uint64_t value = THREAD(number, from);
+
+    return atomic_compare_exchange_strong_explicit(&process->thread, &value, THREAD(number, to),
+                                                   memory_order_acq_rel, memory_order_acquire);
+}
+
+/* Sleeps until the timer fires. False: this thread is not wanted any more. */
+static bool sleep_until_due(struct process *process, uint64_t number)
+{
+    struct pollfd timer = {.events = POLLIN};
+
+    if (!alarm_settle(process) && (!own_open() || !alarm_settle(process)))
+        return false;
+    timer.fd = own_timer();
+    if (!exchange_state(process, number, THREAD_AWAKE, THREAD_ASLEEP))
+        return false;
+    syscall(SYS_ppoll, &timer, 1, NULL, NULL, 0);
+    return exchange_state(process, number, THREAD_ASLEEP, THREAD_AWAKE);
+}
+
+static void *run(void *argument)
+{
+    struct process *process = argument;
+    uint64_t number = THREAD_NUMBER(atomic_load_explicit(&process->thread, memory_order_acquire));
+
+    prctl(PR_SET_NAME, "shakeout");
+    queue.used = 0;
+    look_again(process);
+    exchange_state(process, number, THREAD_STARTING, THREAD_AWAKE);
+    do
+        work(process);
+    while (sleep_until_due(process, number));
+    exchange_state(process, number, THREAD_AWAKE, THREAD_NONE);
+    return NULL;
+}
+
+static int start_thread(struct process *process)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all;
+    sigset_t before;
+    int error;
+
+    if (!own_open())
+        return errno;
+    error = pthread_attr_init(&attributes);
+    if (error != 0)
+        return error;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    /* The thread inherits the mask: no signal of the program is ever delivered to it. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &attributes, run, process);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+static void start(struct process *process, uint64_t value)
+{
+    static atomic_bool complained;
+    static _Atomic uint64_t retry_ns;
+    uint64_t number = THREAD_NUMBER(value) + 1;
+    int error;
+
+    if (clock_now_ns() < atomic_load_explicit(&retry_ns, memory_order_relaxed) ||
+        !atomic_compare_exchange_strong_explicit(&process->thread, &value,
+                                                 THREAD(number, THREAD_STARTING),
+                                                 memory_order_acq_rel, memory_order_relaxed))
+        return;
+    error = start_thread(process);
+    if (error == 0)
+        return;
+    if (!atomic_exchange_explicit(&complained, true, memory_order_relaxed))
+        log_unprotected("no thread to watch the deadlines", error);
+    atomic_store_explicit(&retry_ns, clock_after_ns(clock_now_ns(), RETRY_NS),
+                          memory_order_relaxed);
+    exchange_state(process, number, THREAD_STARTING, THREAD_NONE);
+}
+
+static bool timer_was_lost(struct process *process)
+{
+    uint64_t armed = atomic_load_explicit(&process->armed_ns, memory_order_seq_cst);
+
+    return armed != 0 && clock_now_ns() > clock_after_ns(armed, OVERDUE_NS) && !own_is(own_timer());
+}
+
+void reaper_by(struct process *process, uint64_t when_ns)
+{
+    uint64_t value = atomic_load_explicit(&process->thread, memory_order_acquire);
+    bool armed;
+
+    if (THREAD_STATE(value) == THREAD_NONE)
+        start(process, value);
+    armed = alarm_by(process, when_ns);
+    if (THREAD_STATE(value) == THREAD_ASLEEP && (!armed || timer_was_lost(process)))
+        start(process, value);
+}
+
+void reaper_watch(struct process *process, conn_handle handle)
+{
+    struct conn *conn = conn_get(handle);
+    uint32_t epoch = process_epoch();
+
+    if (conn != NULL &&
+        atomic_exchange_explicit(&conn->watched, epoch, memory_order_relaxed) != epoch)
+        atomic_fetch_add_explicit(&process->watched, 1, memory_order_seq_cst);
+}
+
+static bool nothing_pending(struct process *process)
+{
+    return atomic_load_explicit(&process->watched, memory_order_seq_cst) == 0 &&
+           atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst) == 0 &&
+           !atomic_load_explicit(&process->reporting, memory_order_seq_cst);
+}
+
+void reaper_unwatch(struct process *process, struct conn *conn)
+{
+    if (conn != NULL) {
+        if (atomic_exchange_explicit(&conn->watched, 0, memory_order_relaxed) != process_epoch())
+            return;
+        atomic_fetch_sub_explicit(&process->watched, 1, memory_order_seq_cst);
+    }
+    if (!nothing_pending(process) ||
+        atomic_load_explicit(&process->armed_ns, memory_order_seq_cst) == 0)
+        return;
+    alarm_off(process);
+    /* Somebody came between: better one wake-up too many. */
+    if (!nothing_pending(process))
+        alarm_by(process, clock_now_ns());
+}
+
+static void look_again_now(struct process *process)
+{
+    if (!atomic_load_explicit(&process->parked, memory_order_seq_cst))
+        return;
+    atomic_store_explicit(&process->look_again, true, memory_order_release);
+    reaper_by(process, clock_now_ns());
+}
+
+void reaper_reconsider(struct process *process)
+{
+    if (session_pigeonhole(process))
+        look_again_now(process);
+}
+
+/* What waits in the queues was not armed for: nothing said that it would ever be shut. */
+static void arm_for_queues(struct process *process)
+{
+    uint64_t first = pending_first_ns(process);
+    uint64_t queued = atomic_load_explicit(&process->queue_first_ns, memory_order_relaxed);
+
+    if (queued != 0 && queued < first)
+        first = queued;
+    if (first != CLOCK_NEVER)
+        reaper_by(process, first);
+}
+
+void reaper_waiting(struct process *process)
+{
+    arm_for_queues(process);
+    reaper_reconsider(process);
+}
+
+void reaper_learned(struct process *process)
+{
+    arm_for_queues(process);
+    look_again_now(process);
+}

@@ -1,0 +1,57 @@
+#include "core/report.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#define LINES_A_SECOND 10U
+
+static uint64_t second_began_ns;
+static uint32_t lines;
+static uint64_t held_back;
+
+void report_shut(const struct shut_connection *shut, uint64_t now_ns)
+{
+    struct text text = TEXT_EMPTY;
+
+    if (now_ns >= clock_after_ns(second_began_ns, CLOCK_SECOND)) {
+        report_flush(now_ns);
+        second_began_ns = now_ns;
+        lines = 0;
+    }
+    if (lines == LINES_A_SECOND) {
+        held_back++;
+        return;
+    }
+    lines++;
+    text_string(&text, "handshake deadline: ");
+    text_seconds(&text, shut->elapsed_ns);
+    text_string(&text, " s, client ");
+    text_address(&text, &shut->client.any);
+    text_string(&text, " on port ");
+    text_number(&text, shut->port);
+    text_string(&text, ", sent ");
+    text_number(&text, shut->received);
+    text_string(&text, shut->received == 1 ? " byte (" : " bytes (");
+    text_string(&text, verdict_reason(shut->verdict));
+    text_string(&text, ")");
+    log_line(text.bytes);
+}
+
+uint64_t report_flush(uint64_t now_ns)
+{
+    struct text text = TEXT_EMPTY;
+    uint64_t due = clock_after_ns(second_began_ns, CLOCK_SECOND);
+
+    if (held_back == 0)
+        return CLOCK_NEVER;
+    if (now_ns < due)
+        return due;
+    text_string(&text, "handshake deadline: ");
+    text_number(&text, held_back);
+    text_string(&text, held_back == 1 ? " more client was shut" : " more clients were shut");
+    text_string(&text, " in the last second");
+    log_line(text.bytes);
+    held_back = 0;
+    return CLOCK_NEVER;
+}

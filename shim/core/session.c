@@ -1,0 +1,196 @@
+#include "core/session.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "core/charge.h"
+#include "core/kernel.h"
+#include "core/pending.h"
+#include "core/ports.h"
+#include "core/reaper.h"
+#include "core/track.h"
+
+_Thread_local struct session *session_inside;
+
+bool session_pigeonhole(struct process *process)
+{
+    uint32_t waiting = atomic_load_explicit(&process->waiting_sessions, memory_order_relaxed);
+    uint32_t orphans = atomic_load_explicit(&process->orphans, memory_order_relaxed);
+
+    return waiting > orphans && waiting - orphans >= conn_open_count();
+}
+
+/* The session has begun, and whose it is will be seen when its ClientHello comes. */
+static void wait_for_hello(struct process *process, struct session *session)
+{
+    uint32_t epoch = process_epoch();
+
+    if (atomic_exchange_explicit(&session->waits, epoch, memory_order_relaxed) == epoch)
+        return;
+    atomic_store_explicit(&process->waited_ns, clock_now_ns(), memory_order_relaxed);
+    atomic_fetch_add_explicit(&process->waiting_sessions, 1, memory_order_seq_cst);
+    reaper_waiting(process);
+}
+
+static void wait_no_longer(struct process *process, struct session *session)
+{
+    if (atomic_exchange_explicit(&session->waits, 0, memory_order_relaxed) != process_epoch())
+        return;
+    if (atomic_fetch_sub_explicit(&process->waiting_sessions, 1, memory_order_seq_cst) != 1)
+        return;
+    atomic_store_explicit(&process->orphans, 0, memory_order_relaxed);
+    reaper_unwatch(process, NULL);
+}
+
+/* The client's clock, at the first session of this connection. */
+static void set_clock(struct process *process, struct conn *conn, int fd)
+{
+    uint64_t listener = atomic_load_explicit(&conn->listener, memory_order_relaxed);
+    uint16_t port = atomic_load_explicit(&conn->port, memory_order_relaxed);
+    uint64_t now = clock_now_ns();
+    struct kernel_facts facts;
+
+    kernel_look(fd, &facts);
+    if (facts.known && facts.sent == 0) {
+        struct hello hello;
+
+        if (ports_learn(listener))
+            reaper_learned(process);
+        track_load_hello(conn, &hello);
+        if (hello_stage(&hello) == HELLO_COMPLETE)
+            charge_server(conn, now, facts.quiet_ns);
+        return;
+    }
+    if (listener != 0 && ports_speak_tls(port))
+        return;
+    /* STARTTLS: there was a plaintext phase, the handshake starts now. */
+    atomic_store_explicit(&conn->started_ns, now, memory_order_relaxed);
+    atomic_store_explicit(&conn->charged_ns, now, memory_order_relaxed);
+    atomic_store_explicit(&conn->deadline_ns, clock_after_ns(now, ports_timeout_ns(port)),
+                          memory_order_relaxed);
+}
+
+static void tie(struct process *process, struct session *session, conn_handle handle)
+{
+    struct conn *conn = conn_get(handle);
+
+    if (conn == NULL)
+        return;
+    atomic_store_explicit(&session->conn, handle, memory_order_relaxed);
+    wait_no_longer(process, session);
+    if (conn_state(handle) != CONN_OPEN)
+        return;
+    /* The clock before the state: the reaper must not see the one without the other. */
+    if (!atomic_exchange_explicit(&conn->had_session, true, memory_order_relaxed))
+        set_clock(process, conn, atomic_load_explicit(&conn->fd, memory_order_relaxed));
+    if (conn_move(handle, CONN_IN(CONN_OPEN), CONN_HANDSHAKE) == CONN_FREE)
+        return;
+    track_touch(process, handle);
+    reaper_watch(process, handle);
+    pending_push(process, handle);
+    reaper_by(process, atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed));
+}
+
+static bool tied(const struct session *session)
+{
+    return conn_state(atomic_load_explicit(&session->conn, memory_order_relaxed)) != CONN_FREE;
+}
+
+static bool begun(const struct session *session)
+{
+    return atomic_load_explicit(&session->state, memory_order_relaxed) == SESSION_BEGUN;
+}
+
+void session_begin(struct session *session, int fd)
+{
+    struct process *process = process_here();
+    conn_handle handle;
+
+    if (process == NULL ||
+        atomic_load_explicit(&session->state, memory_order_relaxed) == SESSION_FINISHED)
+        return;
+    atomic_store_explicit(&session->state, SESSION_BEGUN, memory_order_relaxed);
+    if (fd >= 0) {
+        handle = track_connection_of(fd);
+        if (handle != 0)
+            tie(process, session, handle);
+    } else if (fd == SESSION_MEMORY && !tied(session)) {
+        wait_for_hello(process, session);
+    }
+}
+
+bool session_wants_random(const struct session *session)
+{
+    return begun(session) && !atomic_load_explicit(&session->searched, memory_order_relaxed) &&
+           !tied(session);
+}
+
+void session_hello(struct session *session, const uint8_t random[32])
+{
+    struct process *process = process_here();
+    conn_handle handle;
+
+    if (process == NULL || !session_wants_random(session))
+        return;
+    /* The hello was read before it was parsed: if it is not found now it never will be. */
+    atomic_store_explicit(&session->searched, true, memory_order_relaxed);
+    handle = track_find_hello(random);
+    if (handle != 0)
+        tie(process, session, handle);
+}
+
+void session_finish(struct session *session)
+{
+    struct process *process = process_here();
+    conn_handle handle = atomic_load_explicit(&session->conn, memory_order_relaxed);
+
+    if (process == NULL || atomic_exchange_explicit(&session->state, SESSION_FINISHED,
+                                                    memory_order_relaxed) == SESSION_FINISHED)
+        return;
+    wait_no_longer(process, session);
+    if (conn_move(handle, CONN_UNFINISHED, CONN_FINISHED) != CONN_FREE)
+        reaper_unwatch(process, conn_numbered(conn_number(handle)));
+}
+
+void session_end(struct session *session)
+{
+    struct process *process = process_here();
+    conn_handle handle = atomic_exchange_explicit(&session->conn, 0, memory_order_relaxed);
+
+    if (process == NULL)
+        return;
+    wait_no_longer(process, session);
+    if (atomic_exchange_explicit(&session->state, SESSION_NEW, memory_order_relaxed) ==
+        SESSION_BEGUN)
+        conn_move(handle, CONN_IN(CONN_HANDSHAKE), CONN_OPEN);
+    atomic_store_explicit(&session->searched, false, memory_order_relaxed);
+    if (session_inside == session)
+        session_inside = NULL;
+}
+
+struct session *session_enter(struct session *session)
+{
+    struct session *before = session_inside;
+
+    session_inside = session;
+    return before;
+}
+
+void session_leave(struct session *before)
+{
+    session_inside = before;
+}
+
+void session_nested(int fd)
+{
+    struct session *session = session_inside;
+    struct process *process;
+    conn_handle handle;
+
+    if (session == NULL || !begun(session) || tied(session))
+        return;
+    process = process_here();
+    handle = process != NULL ? track_connection_of(fd) : 0;
+    if (handle != 0)
+        tie(process, session, handle);
+}

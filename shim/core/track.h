@@ -1,0 +1,53 @@
+/* What the program does with its descriptors: the story that the socket hooks tell.
+ *
+ * Any thread or signal handler, no lock, no malloc() (but see reaper_by()). In a vfork child, which
+ * shares its parent's memory, nothing is changed. errno is not kept: the hooks do that. */
+#ifndef SHAKEOUT_CORE_TRACK_H
+#define SHAKEOUT_CORE_TRACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "core/conn.h"
+#include "core/fdmap.h"
+#include "core/session.h"
+
+void track_accepted(int listener, int fd);
+void track_connected(int fd, const struct sockaddr *address, socklen_t length);
+void track_closing(int fd); /* before the descriptor is closed, or replaced by dup2() */
+void track_closing_range(unsigned int first, unsigned int last);
+void track_copied(int from, int to);
+
+/* A read of fd begins; ends with these bytes. begin returns the handle to give to the end: 0 means
+ * that there is nothing to tell, and is what nearly every read of a program gets. */
+conn_handle track_read_begin_slow(int fd, conn_handle handle);
+void track_read_end(int fd, conn_handle handle, const void *bytes, size_t length);
+
+static inline conn_handle track_read_begin(int fd)
+{
+    conn_handle handle = fdmap_get(fd);
+
+    if (handle == 0 && session_inside == NULL)
+        return 0;
+    return track_read_begin_slow(fd, handle);
+}
+
+/* A connection that is tied to this descriptor for sure (the cookie is compared); one that this
+ * process did not accept is taken in now. 0: no TCP connection, or an outgoing one. */
+conn_handle track_connection_of(int fd);
+
+/* The connection, among those that were read from last, whose ClientHello has this random. */
+conn_handle track_find_hello(const uint8_t random[32]);
+
+/* What the wire has seen of its ClientHello. */
+void track_load_hello(const struct conn *conn, struct hello *hello);
+
+/* A connection that was inherited is now this process's own to watch. */
+void track_touch(struct process *process, conn_handle handle);
+
+/* Tells core that the last descriptor of a connection is gone without a close that we saw. */
+void track_lost(struct process *process, conn_handle handle, int fd);
+
+#endif

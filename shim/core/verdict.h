@@ -1,0 +1,50 @@
+/* The judgement: one pure function from what the three witnesses say to what is done.
+ *
+ * Everything that decides whether a connection is shut is in this file. The log and the counters
+ * use the same reasons. */
+#ifndef SHAKEOUT_CORE_VERDICT_H
+#define SHAKEOUT_CORE_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/kernel.h"
+#include "wire/hello.h"
+
+struct facts {
+    uint64_t now_ns;
+    uint64_t deadline_ns;
+    bool hands_off;          /* the operator said `!port`, or it is no TCP socket */
+    bool session_unfinished; /* the TLS library: a server-side session is bound and not finished */
+    bool tls_port;           /* it was accepted on a port that speaks TLS from the first byte */
+    bool owns_waiting;       /* the pigeonhole: it must own one of the sessions that wait */
+    uint64_t waiting_due_ns; /* ... and the last of them to begin is due by then */
+    enum hello_stage hello;  /* the wire */
+    struct kernel_facts kernel;
+};
+
+enum verdict {
+    VERDICT_NOT_DUE,
+    VERDICT_SERVER_LATE,      /* the server has the client's bytes and has not answered yet */
+    VERDICT_SHUT_SILENT,      /* shut: the client sent nothing */
+    VERDICT_SHUT_PARTIAL,     /* shut: it sent a part of a ClientHello, or no ClientHello */
+    VERDICT_SHUT_HALFWAY,     /* shut: it sent its ClientHello and did not go on */
+    VERDICT_ABSTAIN_PORT,     /* the operator wants it left alone */
+    VERDICT_ABSTAIN_PLAIN,    /* nothing says that it speaks TLS */
+    VERDICT_ABSTAIN_ANSWERED, /* a TLS port, but the server has sent something and no session is
+                                 known: the handshake may have finished unseen */
+    VERDICT_ABSTAIN_BLIND,    /* this kernel does not say whether the server has sent anything */
+    VERDICTS
+};
+
+enum verdict verdict_of(const struct facts *facts);
+
+static inline bool verdict_shuts(enum verdict verdict)
+{
+    return verdict >= VERDICT_SHUT_SILENT && verdict <= VERDICT_SHUT_HALFWAY;
+}
+
+/* One or two words for the log: "silent", "partial hello", "halfway", "server late" … */
+const char *verdict_reason(enum verdict verdict);
+
+#endif

@@ -1,0 +1,34 @@
+/* Where connections come from. */
+#include "core/track.h"
+#include "hooks/hook.h"
+
+static int accepted(int listener, int fd)
+{
+    int saved = errno;
+
+    if (fd >= 0 && hook_active())
+        track_accepted(listener, fd);
+    errno = saved;
+    return fd;
+}
+
+HOOK int accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+    return accepted(fd, next_libc()->accept(fd, address, length));
+}
+
+HOOK int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    return accepted(fd, next_libc()->accept4(fd, address, length, flags));
+}
+
+/* Before the call: a connection that is being made is outgoing already. */
+HOOK int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int saved = errno;
+
+    if (hook_active())
+        track_connected(fd, address, length);
+    errno = saved;
+    return next_libc()->connect(fd, address, length);
+}

@@ -1,0 +1,270 @@
+/* OpenSSL: the server's sessions, from their first step to the end of the handshake.
+ *
+ * The authority is the info callback, SSL_CTX_set_info_callback(3): HANDSHAKE_START and
+ * HANDSHAKE_DONE come whichever call drives the handshake (SSL_accept, SSL_read, BIO_f_ssl …), and
+ * ACCEPT_EXIT when that call stops to wait. So all that is hooked is what a server calls before its
+ * handshake, to hang our callback in front of the program's. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/session.h"
+#include "hooks/hook.h"
+#include "hooks/openssl_library.h"
+
+/* Hangs on each SSL object of a server, and dies with it. */
+struct record {
+    struct session session;
+    struct session *outer; /* what this thread was inside when this handshake's step began */
+    _Atomic(openssl_callback *) program; /* the callback that the program has set on this SSL */
+};
+
+static void on_free(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number,
+                    void *pointer)
+{
+    struct record *record = data;
+
+    (void)parent, (void)all, (void)index, (void)number, (void)pointer;
+    if (record == NULL)
+        return;
+    session_end(&record->session);
+    free(record);
+}
+
+/* SSL_dup(): the copy is a session of its own. Before OpenSSL 3 `from` is declared as void *, and
+ * is a void ** all the same. */
+static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *all, void **from, int index,
+                  long number, void *pointer)
+{
+    (void)to, (void)all, (void)index, (void)number, (void)pointer;
+    *from = NULL;
+    return 1;
+}
+
+static struct record *record_of(const struct openssl *library, const SSL *ssl)
+{
+    return library->SSL_get_ex_data(ssl, library->ex_index);
+}
+
+/* The descriptor that the SSL object reads from, or why there is none. */
+static int transport(const struct openssl *library, const SSL *ssl)
+{
+    int fd;
+
+    /* Without a BIO it is QUIC; DTLS has no connection to shut. */
+    if (library->SSL_get_rbio(ssl) == NULL || library->SSL_is_dtls(ssl))
+        return SESSION_ELSEWHERE;
+    /* A BIO of the program's own that knows no descriptor may leave an error behind. */
+    library->ERR_set_mark();
+    fd = library->SSL_get_rfd(ssl);
+    library->ERR_pop_to_mark();
+    return fd >= 0 ? fd : SESSION_MEMORY;
+}
+
+static bool is_async(const struct openssl *library, const SSL *ssl)
+{
+    /* SSL_get_mode() is this macro; the object is not changed. */
+    return (library->SSL_ctrl((SSL *)(uintptr_t)ssl, SSL_CTRL_MODE, 0, NULL) & SSL_MODE_ASYNC) != 0;
+}
+
+static void begin(const struct openssl *library, const SSL *ssl, struct record *record)
+{
+    session_begin(&record->session, transport(library, ssl));
+    /* An asynchronous handshake may leave this thread in the middle of a step (ASYNC_start_job(3)),
+     * and reads of others would be taken for its own. */
+    if (!is_async(library, ssl) && session_inside != &record->session)
+        record->outer = session_enter(&record->session);
+}
+
+static void look_at_random(const struct openssl *library, const SSL *ssl, struct record *record)
+{
+    static const unsigned char nothing[SSL3_RANDOM_SIZE];
+    unsigned char random[SSL3_RANDOM_SIZE];
+
+    if (session_wants_random(&record->session) &&
+        library->SSL_get_client_random(ssl, random, sizeof(random)) == sizeof(random) &&
+        memcmp(random, nothing, sizeof(random)) != 0)
+        session_hello(&record->session, random);
+}
+
+static void observe(const struct openssl *library, const SSL *ssl, struct record *record, int where)
+{
+    if ((where & SSL_CB_HANDSHAKE_START) != 0) {
+        begin(library, ssl, record);
+    } else if ((where & SSL_CB_HANDSHAKE_DONE) != 0) {
+        look_at_random(library, ssl, record);
+        session_finish(&record->session);
+    } else if ((where & SSL_ST_ACCEPT) != 0) {
+        look_at_random(library, ssl, record);
+        if ((where & SSL_CB_EXIT) != 0 && session_inside == &record->session)
+            session_leave(record->outer);
+    }
+}
+
+/* Our callback, in front of the program's: on the object, else on its context, as OpenSSL does. */
+static void on_info(const struct openssl *library, const SSL *ssl, int where, int value)
+{
+    struct record *record = record_of(library, ssl);
+    openssl_callback *program = NULL;
+    int saved = errno;
+
+    if (record != NULL) {
+        program = atomic_load_explicit(&record->program, memory_order_acquire);
+        if (library->SSL_is_server(ssl))
+            observe(library, ssl, record, where);
+    }
+    if (program == NULL)
+        program = library->SSL_CTX_get_info_callback(library->SSL_get_SSL_CTX(ssl));
+    errno = saved;
+    if (program != NULL)
+        program(ssl, where, value);
+}
+
+/* A callback is told neither which library calls it nor anything of ours: one for each library. */
+static struct openssl *prepared[OPENSSL_LIBRARIES];
+
+#define CALLBACK(number)                                                                           \
+    static void on_info_##number(const SSL *ssl, int where, int value)                             \
+    {                                                                                              \
+        on_info(prepared[number], ssl, where, value);                                              \
+    }
+CALLBACK(0)
+CALLBACK(1)
+CALLBACK(2)
+CALLBACK(3)
+
+bool openssl_prepare(struct openssl *library, int number)
+{
+    static openssl_callback *const callbacks[OPENSSL_LIBRARIES] = {on_info_0, on_info_1, on_info_2,
+                                                                   on_info_3};
+
+    prepared[number] = library;
+    library->callback = callbacks[number];
+    library->ex_index =
+        library->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, NULL, NULL, on_dup, on_free);
+    return library->ex_index >= 0;
+}
+
+/* The record of a server's SSL object, made if it has none yet. */
+static struct record *attach(struct openssl *library, SSL *ssl)
+{
+    struct record *record = record_of(library, ssl);
+
+    if (record != NULL)
+        return record;
+    record = calloc(1, sizeof(*record));
+    if (record == NULL)
+        return NULL;
+    if (!library->SSL_set_ex_data(ssl, library->ex_index, record)) {
+        free(record);
+        return NULL;
+    }
+    atomic_store_explicit(&record->program, library->SSL_get_info_callback(ssl),
+                          memory_order_release);
+    library->SSL_set_info_callback(ssl, library->callback);
+    /* Its handshake began before we knew it. */
+    if (library->SSL_in_init(ssl) && !library->SSL_in_before(ssl))
+        session_begin(&record->session, transport(library, ssl));
+    return record;
+}
+
+static struct openssl *library_for(const void *caller)
+{
+    int saved = errno;
+    struct openssl *library = openssl_for(caller);
+
+    errno = saved;
+    return library;
+}
+
+/* A step of the handshake, by SSL_accept() or SSL_do_handshake(). */
+static int step(struct openssl *library, SSL *ssl, int (*next)(SSL *))
+{
+    struct record *record = NULL;
+    struct session *before = session_inside;
+    int saved = errno;
+    int result;
+
+    if (hook_active() && ssl != NULL && library->SSL_is_server(ssl)) {
+        record = attach(library, ssl);
+        if (record != NULL && !is_async(library, ssl))
+            session_enter(&record->session);
+    }
+    errno = saved;
+    result = next(ssl);
+    session_leave(before);
+    return result;
+}
+
+/* Without a library behind us there is nothing that could have called us. */
+#define LIBRARY_OR(result)                                                                         \
+    struct openssl *library = library_for(__builtin_return_address(0));                            \
+    if (library == NULL)                                                                           \
+    return result
+
+HOOK int SSL_accept(SSL *ssl)
+{
+    LIBRARY_OR(-1);
+    return step(library, ssl, library->SSL_accept);
+}
+
+HOOK int SSL_do_handshake(SSL *ssl)
+{
+    LIBRARY_OR(-1);
+    return step(library, ssl, library->SSL_do_handshake);
+}
+
+HOOK void SSL_set_accept_state(SSL *ssl)
+{
+    LIBRARY_OR();
+    library->SSL_set_accept_state(ssl);
+    if (hook_active()) {
+        int saved = errno;
+        struct record *record = attach(library, ssl);
+
+        /* What it did before is over: the object starts from the beginning. */
+        if (record != NULL)
+            session_end(&record->session);
+        errno = saved;
+    }
+}
+
+HOOK int SSL_clear(SSL *ssl)
+{
+    LIBRARY_OR(0);
+    if (ssl != NULL && hook_active()) {
+        struct record *record = record_of(library, ssl);
+        int saved = errno;
+
+        if (record != NULL)
+            session_end(&record->session);
+        errno = saved;
+    }
+    return library->SSL_clear(ssl);
+}
+
+HOOK void SSL_set_info_callback(SSL *ssl, openssl_callback *callback)
+{
+    struct record *record;
+
+    LIBRARY_OR();
+    record = record_of(library, ssl);
+    if (record != NULL)
+        atomic_store_explicit(&record->program, callback, memory_order_release);
+    else
+        library->SSL_set_info_callback(ssl, callback);
+}
+
+HOOK openssl_callback *SSL_get_info_callback(const SSL *ssl)
+{
+    openssl_callback *callback;
+
+    LIBRARY_OR(NULL);
+    callback = library->SSL_get_info_callback(ssl);
+    if (callback == library->callback) {
+        const struct record *record = record_of(library, ssl);
+
+        callback =
+            record != NULL ? atomic_load_explicit(&record->program, memory_order_acquire) : NULL;
+    }
+    return callback;
+}

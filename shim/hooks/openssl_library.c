@@ -1,0 +1,82 @@
+#include "hooks/openssl_library.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/next.h"
+
+static struct openssl libraries[OPENSSL_LIBRARIES];
+
+/* Call sites that have been seen. A place is taken once and never changes hands, so a reader needs
+ * no lock; when all are taken the others pay for the look-up each time. */
+#define SITES 256U
+static struct {
+    _Atomic(const void *) caller;
+    _Atomic(struct openssl *) library;
+} sites[SITES];
+
+static bool load(struct openssl *library, void *identity)
+{
+    Dl_info where;
+    void *module;
+
+    if (dladdr(identity, &where) == 0 || where.dli_fname == NULL)
+        return false;
+    /* Kept open: the library stays while our pointers into it do. */
+    module = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    if (module == NULL)
+        return false;
+#define X(name, result, parameters)                                                                \
+    {                                                                                              \
+        void *symbol = dlsym(module, #name);                                                       \
+        if (symbol == NULL || next_is_own(symbol))                                                 \
+            return false;                                                                          \
+        memcpy(&library->name, &symbol, sizeof(symbol));                                           \
+    }
+    OPENSSL_FUNCTIONS(X)
+#undef X
+    return true;
+}
+
+static struct openssl *library_of(void *identity)
+{
+    for (int i = 0; i < OPENSSL_LIBRARIES; i++) {
+        void *taken = NULL;
+
+        if (atomic_compare_exchange_strong_explicit(&libraries[i].identity, &taken, identity,
+                                                    memory_order_acq_rel, memory_order_acquire)) {
+            if (!load(&libraries[i], identity) || !openssl_prepare(&libraries[i], i))
+                return NULL;
+            atomic_store_explicit(&libraries[i].ready, true, memory_order_release);
+            return &libraries[i];
+        }
+        /* Another thread may still be filling it in; until then it abstains. */
+        if (taken == identity)
+            return atomic_load_explicit(&libraries[i].ready, memory_order_acquire) ? &libraries[i]
+                                                                                   : NULL;
+    }
+    return NULL;
+}
+
+struct openssl *openssl_for(const void *caller)
+{
+    size_t site = ((uintptr_t)caller >> 2) % SITES;
+    const void *known = atomic_load_explicit(&sites[site].caller, memory_order_acquire);
+    struct openssl *library = NULL;
+    void *identity;
+
+    if (known == caller)
+        library = atomic_load_explicit(&sites[site].library, memory_order_acquire);
+    if (library != NULL)
+        return library;
+    identity = next_for_caller("SSL_do_handshake", caller, "libssl.so");
+    if (identity == NULL)
+        return NULL;
+    library = library_of(identity);
+    if (library != NULL && known == NULL &&
+        atomic_compare_exchange_strong_explicit(&sites[site].caller, &known, caller,
+                                                memory_order_acq_rel, memory_order_relaxed))
+        atomic_store_explicit(&sites[site].library, library, memory_order_release);
+    return library;
+}

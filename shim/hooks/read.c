@@ -1,0 +1,118 @@
+/* The client's bytes, as the program reads them. */
+
+/* The fortified headers define read() and its kind inline, in terms of what is hooked here. */
+#undef _FORTIFY_SOURCE
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "core/track.h"
+#include "hooks/hook.h"
+
+/* With these the bytes are left where they are, cut off, or no bytes of the stream at all. */
+#define NOT_THE_STREAM (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)
+
+/* What fortified programs call; libc's headers do not declare them to others. */
+ssize_t __read_chk(int fd, void *buffer, size_t size, size_t room);
+ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int flags,
+                       struct sockaddr *address, socklen_t *length);
+
+static conn_handle begin(int fd)
+{
+    int saved = errno;
+    conn_handle handle = track_read_begin(fd);
+
+    errno = saved;
+    return handle;
+}
+
+static ssize_t end(int fd, conn_handle handle, const void *bytes, ssize_t result)
+{
+    int saved = errno;
+
+    if (handle != 0 && result > 0)
+        track_read_end(fd, handle, bytes, (size_t)result);
+    errno = saved;
+    return result;
+}
+
+static ssize_t end_vector(int fd, conn_handle handle, const struct iovec *vector, size_t count,
+                          ssize_t result)
+{
+    size_t left = handle != 0 && result > 0 ? (size_t)result : 0;
+
+    for (size_t i = 0; i < count && left > 0; i++) {
+        size_t length = vector[i].iov_len < left ? vector[i].iov_len : left;
+
+        end(fd, handle, vector[i].iov_base, (ssize_t)length);
+        left -= length;
+    }
+    return result;
+}
+
+static conn_handle unless(conn_handle handle, int flags)
+{
+    return (flags & NOT_THE_STREAM) != 0 ? 0 : handle;
+}
+
+HOOK ssize_t read(int fd, void *buffer, size_t size)
+{
+    conn_handle handle = begin(fd);
+
+    return end(fd, handle, buffer, next_libc()->read(fd, buffer, size));
+}
+
+HOOK ssize_t __read_chk(int fd, void *buffer, size_t size, size_t room)
+{
+    conn_handle handle = begin(fd);
+
+    return end(fd, handle, buffer, next_libc()->__read_chk(fd, buffer, size, room));
+}
+
+HOOK ssize_t readv(int fd, const struct iovec *vector, int count)
+{
+    conn_handle handle = begin(fd);
+
+    return end_vector(fd, handle, vector, count > 0 ? (size_t)count : 0,
+                      next_libc()->readv(fd, vector, count));
+}
+
+HOOK ssize_t recv(int fd, void *buffer, size_t size, int flags)
+{
+    conn_handle handle = unless(begin(fd), flags);
+
+    return end(fd, handle, buffer, next_libc()->recv(fd, buffer, size, flags));
+}
+
+HOOK ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flags)
+{
+    conn_handle handle = unless(begin(fd), flags);
+
+    return end(fd, handle, buffer, next_libc()->__recv_chk(fd, buffer, size, room, flags));
+}
+
+HOOK ssize_t recvfrom(int fd, void *restrict buffer, size_t size, int flags,
+                      struct sockaddr *restrict address, socklen_t *restrict length)
+{
+    conn_handle handle = unless(begin(fd), flags);
+
+    return end(fd, handle, buffer, next_libc()->recvfrom(fd, buffer, size, flags, address, length));
+}
+
+HOOK ssize_t __recvfrom_chk(int fd, void *restrict buffer, size_t size, size_t room, int flags,
+                            struct sockaddr *restrict address, socklen_t *restrict length)
+{
+    conn_handle handle = unless(begin(fd), flags);
+
+    return end(fd, handle, buffer,
+               next_libc()->__recvfrom_chk(fd, buffer, size, room, flags, address, length));
+}
+
+HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    conn_handle handle = unless(begin(fd), flags);
+    ssize_t result = next_libc()->recvmsg(fd, message, flags);
+
+    return result <= 0 ? result
+                       : end_vector(fd, handle, message->msg_iov, message->msg_iovlen, result);
+}

@@ -1,0 +1,26 @@
+/*
+ * A running process as /proc shows it (proc(5)).
+ *
+ * Main thread of the launcher only. The functions return 0 or an errno: ENOENT or ESRCH when there
+ * is no such process (any more), EACCES when it is somebody else's.
+ */
+#ifndef SHAKEOUT_LAUNCHER_PROCESS_H
+#define SHAKEOUT_LAUNCHER_PROCESS_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "base/settings.h"
+
+/* "/proc/PID/exe" into link: opening it opens the program even when its file is gone; and into path
+   the name that it has or had. */
+int process_program(pid_t pid, char link[PATH_MAX], char path[PATH_MAX]);
+
+/* Calls visit with the path of each file that is mapped; some more than once. */
+int process_files(pid_t pid, void visit(void *context, const char *path), void *context);
+
+/* The settings that the process was started with. A program that overwrote its environment (nginx)
+   has the defaults here. */
+int process_settings(pid_t pid, struct settings *out);
+
+#endif
