@@ -87,8 +87,7 @@ static bool read_dynamic(int file, const ElfW(Phdr) * segment, size_t n, ElfW(Dy
            entry->d_tag != DT_NULL;
 }
 
-void elf_needed(int file, const elf_header *header, void visit(void *context, const char *name),
-                void *context)
+void elf_needed(int file, const elf_header *header, elf_visitor *visit, void *context)
 {
     ElfW(Phdr) segment;
     ElfW(Dyn) entry;

@@ -27,9 +27,10 @@ enum elf_identity elf_identify(int file, elf_header *header);
    False when there is none: a static program, or a static-pie one. */
 bool elf_interpreter(int file, const elf_header *header, char out[PATH_MAX]);
 
+typedef void elf_visitor(void *context, const char *library);
+
 /* Calls visit with the name of each library that the file is linked with (DT_NEEDED). */
-void elf_needed(int file, const elf_header *header, void visit(void *context, const char *name),
-                void *context);
+void elf_needed(int file, const elf_header *header, elf_visitor *visit, void *context);
 
 /* Does the file have a section of this name? */
 bool elf_has_section(int file, const elf_header *header, const char *name);

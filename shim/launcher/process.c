@@ -23,18 +23,18 @@ static int finish(FILE *file)
     return problem;
 }
 
-int process_program(pid_t pid, char link[PATH_MAX], char path[PATH_MAX])
+int process_program(pid_t pid, char exe[PATH_MAX], char path[PATH_MAX])
 {
-    snprintf(link, PATH_MAX, "/proc/%d/exe", (int)pid);
+    snprintf(exe, PATH_MAX, "/proc/%d/exe", (int)pid);
 
-    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    ssize_t length = readlink(exe, path, PATH_MAX - 1);
     if (length < 0)
         return errno;
     path[length] = '\0';
     return 0;
 }
 
-int process_files(pid_t pid, void visit(void *context, const char *path), void *context)
+int process_files(pid_t pid, process_visitor *visit, void *context)
 {
     FILE *maps = open_entry(pid, "maps");
     char *line = NULL;

@@ -12,12 +12,14 @@
 
 #include "base/settings.h"
 
-/* "/proc/PID/exe" into link: opening it opens the program even when its file is gone; and into path
+/* "/proc/PID/exe" into exe: opening it opens the program even when its file is gone; and into path
    the name that it has or had. */
-int process_program(pid_t pid, char link[PATH_MAX], char path[PATH_MAX]);
+int process_program(pid_t pid, char exe[PATH_MAX], char path[PATH_MAX]);
+
+typedef void process_visitor(void *context, const char *path);
 
 /* Calls visit with the path of each file that is mapped; some more than once. */
-int process_files(pid_t pid, void visit(void *context, const char *path), void *context);
+int process_files(pid_t pid, process_visitor *visit, void *context);
 
 /* The settings that the process was started with. A program that overwrote its environment (nginx)
    has the defaults here. */
