@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/text.h"
 
 #define PREFIX       "SHAKEOUT_"
 #define TIMEOUT_NAME "SHAKEOUT_TIMEOUT"
@@ -28,12 +29,6 @@ struct reading {
 struct setting {
     const char *name;
     void (*read)(struct reading *reading, const struct setting *setting, struct span value);
-};
-
-/* The line of a complaint. What does not fit is left out. */
-struct line {
-    char text[512];
-    size_t length;
 };
 
 static struct span span_of(const char *text)
@@ -79,46 +74,40 @@ static struct span span_cut(struct span *rest, char separator)
     return head;
 }
 
-/* Values come from anywhere and go to terminals and logs: printable ASCII only. */
-static void line_add(struct line *line, struct span span)
+/* Values come from anywhere and go to terminals and logs: printable ASCII only, and not too much.
+ */
+static void add_value(struct text *line, struct span value)
 {
-    for (size_t i = 0; i < span.length && line->length + 1 < sizeof(line->text); i++) {
-        char c = span.at[i];
-        line->text[line->length++] = c;
-        if (c < ' ' || c > '~')
-            line->text[line->length - 1] = '?';
+    char shown[61];
+    size_t length = value.length < sizeof(shown) ? value.length : sizeof(shown) - 1;
+
+    for (size_t i = 0; i < length; i++) {
+        shown[i] = value.at[i];
+        if (shown[i] < ' ' || shown[i] > '~')
+            shown[i] = '?';
     }
-    line->text[line->length] = '\0';
+    shown[length] = '\0';
+    text_string(line, "'");
+    text_string(line, shown);
+    text_string(line, length < value.length ? "...'" : "'");
 }
 
-static void line_add_value(struct line *line, struct span value)
-{
-    const size_t shown = 60;
-    bool shortened = value.length > shown;
-
-    if (shortened)
-        value.length = shown;
-    line_add(line, span_of("'"));
-    line_add(line, value);
-    line_add(line, span_of(shortened ? "...'" : "'"));
-}
-
-static void finish(struct reading *reading, const struct line *line)
+static void finish(struct reading *reading, const struct text *line)
 {
     reading->complaints++;
-    reading->complain(reading->context, line->text);
+    reading->complain(reading->context, line->bytes);
 }
 
 /* "NAME: 'VALUE' PROBLEM" */
 static void complain_value(struct reading *reading, const char *name, struct span value,
                            const char *problem)
 {
-    struct line line = {.length = 0};
+    struct text line = TEXT_EMPTY;
 
-    line_add(&line, span_of(name));
-    line_add(&line, span_of(": "));
-    line_add_value(&line, value);
-    line_add(&line, span_of(problem));
+    text_string(&line, name);
+    text_string(&line, ": ");
+    add_value(&line, value);
+    text_string(&line, problem);
     finish(reading, &line);
 }
 
@@ -304,7 +293,7 @@ static void complain_unknown(struct reading *reading, const char *entry)
 {
     struct span rest = span_of(entry);
     struct span name = span_cut(&rest, '=');
-    struct line line = {.length = 0};
+    struct text line = TEXT_EMPTY;
 
     if (strncmp(entry, PREFIX, strlen(PREFIX)) != 0)
         return;
@@ -312,11 +301,11 @@ static void complain_unknown(struct reading *reading, const char *entry)
         if (span_is(name, known[i].name))
             return;
     }
-    line_add_value(&line, name);
-    line_add(&line, span_of(" is not a setting; there are"));
+    add_value(&line, name);
+    text_string(&line, " is not a setting; there are");
     for (size_t i = 0; i < KNOWN_COUNT; i++) {
-        line_add(&line, span_of(i ? ", " : " "));
-        line_add(&line, span_of(known[i].name));
+        text_string(&line, i ? ", " : " ");
+        text_string(&line, known[i].name);
     }
     finish(reading, &line);
 }

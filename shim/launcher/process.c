@@ -23,14 +23,14 @@ static int finish(FILE *file)
     return problem;
 }
 
-int process_program(pid_t pid, char exe[PATH_MAX], char path[PATH_MAX])
+int process_program(pid_t pid, char exe[PATH_MAX], char name[PATH_MAX])
 {
     snprintf(exe, PATH_MAX, "/proc/%d/exe", (int)pid);
 
-    ssize_t length = readlink(exe, path, PATH_MAX - 1);
+    ssize_t length = readlink(exe, name, PATH_MAX - 1);
     if (length < 0)
         return errno;
-    path[length] = '\0';
+    name[length] = '\0';
     return 0;
 }
 

@@ -12,9 +12,9 @@
 
 #include "base/settings.h"
 
-/* "/proc/PID/exe" into exe: opening it opens the program even when its file is gone; and into path
-   the name that it has or had. */
-int process_program(pid_t pid, char exe[PATH_MAX], char path[PATH_MAX]);
+/* "/proc/PID/exe" into exe: opening it opens the program even when its file is gone; and into name
+   the path that it has or had. */
+int process_program(pid_t pid, char exe[PATH_MAX], char name[PATH_MAX]);
 
 typedef void process_visitor(void *context, const char *path);
 
