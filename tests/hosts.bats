@@ -443,6 +443,7 @@ reused() {
     host_start busy between 6
     clients quick
     clients silent hello halfway13 good-idle good-idle12 good
+    host_says "busy with [4-6]"
     host_done 3
 }
 

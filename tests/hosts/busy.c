@@ -39,14 +39,15 @@ static void *finish(void *argument)
     return NULL;
 }
 
-/* One step of the handshake, with the hello that has come by now. */
-static void begin(struct connection *connection)
+/* One step of the handshake, with the hello that has come by now. True when it is not finished, as a
+ * client with a processor of its own might manage within the step. */
+static bool begin(struct connection *connection)
 {
     connection->ssl = tls_session(connection->context, connection->fd);
     fcntl(connection->fd, F_SETFL, O_NONBLOCK);
-    if (SSL_accept(connection->ssl) == 1)
-        host_die("a handshake that was not to finish");
+    const bool unfinished = SSL_accept(connection->ssl) != 1;
     ERR_clear_error();
+    return unfinished;
 }
 
 int main(int argc, char **argv)
@@ -66,11 +67,13 @@ int main(int argc, char **argv)
     for (int i = 0; i < count; i++)
         connections[i] = (struct connection){context, NULL, host_accept(listener)};
     if (between) {
+        int unfinished = 0;
+
         host_sleep(0.2);
         for (int i = 0; i < count; i++)
-            begin(&connections[i]);
+            unfinished += begin(&connections[i]);
+        host_say("busy with %d in the middle of the handshake", unfinished);
     }
-    host_say("busy");
     host_sleep(2.5);
     for (int i = 0; i < count; i++)
         host_thread(finish, &connections[i]);

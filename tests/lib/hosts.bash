@@ -38,6 +38,7 @@ host_start() {
     shift
     HOST_OUT=$BATS_TEST_TMPDIR/out
     HOST_LOG=$BATS_TEST_TMPDIR/log
+    : >"$HOST_OUT" # an earlier host's lines must not be taken for this one's
     # A session of its own, so that whatever it leaves behind can be found (no fork: not a leader).
     setsid env "${settings[@]}" "$program" "$@" >"$HOST_OUT" 2>"$HOST_LOG" 3>&- &
     HOST_PID=$!
