@@ -316,7 +316,9 @@ script() {
     echo >a/tool
     PATH="$DIR/none:$DIR/a:$DIR/b:$PATH" run -0 "$SHAKEOUT" tool
     [[ $output == b ]]
-    mkdir c
+    mkdir -p directory/tool c
+    PATH="$DIR/directory:$DIR/b:$PATH" run -0 "$SHAKEOUT" tool
+    [[ $output == b ]]
     script c/tool '#!/bin/sh' 'echo c'
     PATH="$DIR/c:$DIR/b:$PATH" run -0 "$SHAKEOUT" tool
     [[ $output == c ]]
