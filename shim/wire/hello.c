@@ -3,10 +3,13 @@
 #include <string.h>
 
 enum phase {
+    START,     /* before the first byte of the stream */
     SEARCHING, /* for the first byte of a candidate */
     MATCHING,  /* a candidate, up to the end of its random */
     BODY,      /* random known, counting the rest of the message */
     CUT,       /* random known, but other records came before the end of the message */
+    V2_HEADER, /* in what may be an SSLv2-compatible ClientHello, up to its three lengths */
+    V2_BODY,   /* in the rest of it: cipher suites, session id, challenge */
     COMPLETE
 };
 
@@ -18,11 +21,18 @@ enum {
     CLIENT_HELLO = 1,
     /* The shortest body: version, random, empty session id, one suite, one compression method. */
     BODY_MIN = 2 + 32 + 1 + 2 + 2 + 1 + 1,
-    BODY_MAX_HIGH = 2,           /* OpenSSL takes up to 131396 bytes, 0x020144, no one takes more */
+    BODY_MAX_HIGH = 2, /* OpenSSL takes up to 131396 bytes, 0x020144, no one takes more */
+    RANDOM_LENGTH = 32,
     RANDOM_KEPT_AT = 4 + 2 + 16, /* message header, legacy_version, the half that is not kept */
     RANDOM_END = 4 + 2 + 32,
     KEPT = 16,
-    RAW_LOST = KEPT + 1
+    RAW_LOST = KEPT + 1,
+    V2_LENGTH_BIT = 0x80, /* the first bit of a two-byte record header, RFC 5246 appendix E.2 */
+    V2_LENGTH = 2,
+    V2_TYPE_END = 3,
+    V2_MAJOR_END = 4,
+    V2_LENGTHS = 5,
+    V2_HEADER_END = 11
 };
 
 static void remember(struct hello *hello, uint8_t byte)
@@ -111,6 +121,12 @@ static bool match(struct hello *hello, uint8_t byte)
     return take_message_byte(hello, byte);
 }
 
+static void back_to_search(struct hello *hello)
+{
+    memset(hello, 0, sizeof(*hello));
+    hello->phase = SEARCHING;
+}
+
 /* Starts over behind the first byte of a candidate that failed at `byte`. */
 static void search_again(struct hello *hello, uint8_t byte)
 {
@@ -126,7 +142,7 @@ static void search_again(struct hello *hello, uint8_t byte)
     for (; start < length; start++) {
         size_t at = start;
 
-        memset(hello, 0, sizeof(*hello));
+        back_to_search(hello);
         while (at < length && match(hello, window[at])) {
             at++;
         }
@@ -134,7 +150,7 @@ static void search_again(struct hello *hello, uint8_t byte)
             return;
         }
     }
-    memset(hello, 0, sizeof(*hello));
+    back_to_search(hello);
 }
 
 static size_t search(struct hello *hello, const uint8_t *bytes, size_t length)
@@ -168,12 +184,76 @@ static size_t take_body(struct hello *hello, const uint8_t *bytes, size_t length
     return taken;
 }
 
+static void begin_stream(struct hello *hello, uint8_t byte)
+{
+    hello->phase = (byte & V2_LENGTH_BIT) != 0 ? V2_HEADER : SEARCHING;
+}
+
+static uint16_t number_at(const uint8_t bytes[2])
+{
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+/* The header is in `kept`. From here on record_left counts the body, body_left is the challenge. */
+static bool begin_v2_body(struct hello *hello)
+{
+    const uint8_t *lengths = hello->kept + V2_LENGTHS;
+    uint16_t record = number_at(hello->kept) & 0x7fff;
+    uint16_t challenge = number_at(lengths + 4);
+    unsigned body = 0U + number_at(lengths) + number_at(lengths + 2) + challenge;
+
+    if (body == 0 || V2_HEADER_END - V2_LENGTH + body != record) {
+        return false;
+    }
+    back_to_search(hello);
+    hello->phase = V2_BODY;
+    hello->record_left = (uint16_t)body;
+    hello->body_left = challenge;
+    return true;
+}
+
+static bool match_v2(struct hello *hello, uint8_t byte)
+{
+    remember(hello, byte);
+    switch (hello->raw) {
+    case V2_TYPE_END:
+        return byte == CLIENT_HELLO;
+    case V2_MAJOR_END:
+        return byte == VERSION_MAJOR;
+    case V2_HEADER_END:
+        return begin_v2_body(hello);
+    default:
+        return true;
+    }
+}
+
+/* The challenge is the end of the random; of a longer one, OpenSSL takes the first 32 bytes. */
+static void take_v2_byte(struct hello *hello, uint8_t byte)
+{
+    unsigned challenge = hello->body_left;
+
+    if (hello->record_left <= challenge) {
+        unsigned at = challenge - hello->record_left;
+
+        at += challenge < RANDOM_LENGTH ? RANDOM_LENGTH - challenge : 0;
+        if (at >= RANDOM_LENGTH - KEPT && at < RANDOM_LENGTH) {
+            hello->kept[at - (RANDOM_LENGTH - KEPT)] = byte;
+        }
+    }
+    if (--hello->record_left == 0) {
+        hello->phase = COMPLETE;
+    }
+}
+
 void hello_feed(struct hello *hello, const uint8_t *bytes, size_t length)
 {
     size_t at = 0;
 
     while (at < length) {
         switch ((enum phase)hello->phase) {
+        case START:
+            begin_stream(hello, bytes[at]);
+            break;
         case SEARCHING:
             at += search(hello, bytes + at, length - at);
             break;
@@ -186,6 +266,15 @@ void hello_feed(struct hello *hello, const uint8_t *bytes, size_t length)
         case BODY:
             at += take_body(hello, bytes + at, length - at);
             break;
+        case V2_HEADER:
+            if (!match_v2(hello, bytes[at])) {
+                search_again(hello, bytes[at]);
+            }
+            at++;
+            break;
+        case V2_BODY:
+            take_v2_byte(hello, bytes[at++]);
+            break;
         case CUT:
         case COMPLETE:
             return;
@@ -197,12 +286,15 @@ enum hello_stage hello_stage(const struct hello *hello)
 {
     switch ((enum phase)hello->phase) {
     case MATCHING:
+    case V2_HEADER:
+    case V2_BODY:
         return HELLO_PARTIAL;
     case BODY:
     case CUT:
         return HELLO_RANDOM;
     case COMPLETE:
         return HELLO_COMPLETE;
+    case START:
     case SEARCHING:
         break;
     }

@@ -12,6 +12,10 @@
  * PROXY header. Versions are checked no more strictly than OpenSSL 3.0 was seen to do, for a client
  * must not become invisible by an odd one.
  *
+ * An SSLv2-compatible ClientHello for TLS (RFC 5246 appendix E.2) is caught at the start of the
+ * stream only: OpenSSL still takes it there, with its challenge as the end of the random. It goes
+ * from HELLO_PARTIAL to HELLO_COMPLETE, as the challenge comes last.
+ *
  * Where a candidate fails, the search goes on behind its first byte:
  *   - A candidate that fails within 16 bytes of its start is searched again completely. All that
  *     is checked in a ClientHello whose random lies in one record is in its first 10 bytes, so

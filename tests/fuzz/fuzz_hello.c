@@ -67,12 +67,46 @@ static struct candidate read_candidate(const uint8_t *stream, size_t length, siz
     return candidate;
 }
 
+static size_t number_at(const uint8_t *bytes)
+{
+    return (size_t)bytes[0] << 8 | bytes[1];
+}
+
+/* An SSLv2-compatible ClientHello at the start of the stream; its random goes where others have it.
+ */
+static struct candidate read_v2(const uint8_t *stream, size_t length)
+{
+    struct candidate candidate = {.failed = true, .wanted = SIZE_MAX};
+    size_t lengths[3];
+
+    if (length == 0 || stream[0] < 0x80 || (length > 2 && stream[2] != 1) ||
+        (length > 3 && stream[3] != 3))
+        return candidate;
+    candidate.failed = false;
+    if (length < 11)
+        return candidate;
+    for (size_t i = 0; i < 3; i++)
+        lengths[i] = number_at(stream + 5 + 2 * i);
+    size_t total = 11 + lengths[0] + lengths[1] + lengths[2];
+
+    candidate.failed = total == 11 || 2 + (number_at(stream) & 0x7fff) != total;
+    if (candidate.failed || length < total)
+        return candidate;
+    size_t used = lengths[2] < 32 ? lengths[2] : 32;
+
+    memcpy(candidate.first + 38 - used, stream + total - lengths[2], used);
+    candidate.message = candidate.wanted = sizeof(candidate.first);
+    return candidate;
+}
+
 /* The candidate that counts, by the guarantee in hello.h. */
 static struct candidate slow_search(const uint8_t *stream, size_t length)
 {
-    struct candidate candidate = {.failed = true};
+    struct candidate candidate = read_v2(stream, length);
     size_t start = 0;
 
+    if (!candidate.failed)
+        return candidate;
     while (start < length) {
         if (stream[start] != 22) {
             start++;

@@ -257,6 +257,95 @@ static void it_may_begin_inside_a_broken_one(void **state)
     assert_caught(&stream, usual_random());
 }
 
+/* Two bytes of length, type, version, three lengths, suites, session id, challenge. */
+static void add_v2_hello(struct bytes *stream, size_t session_id, size_t challenge)
+{
+    static const uint8_t zeros[32];
+    uint8_t header[11] = {0x80, 0, 1, 3, 3, 0, 6, 0, (uint8_t)session_id, 0, (uint8_t)challenge};
+
+    header[1] = (uint8_t)(9 + 6 + session_id + challenge);
+    add(stream, header, sizeof(header));
+    ADD(stream, "\0\0\234\0\0\57");
+    add(stream, zeros, session_id);
+    for (size_t i = 0; i < challenge; i++)
+        add(stream, &(uint8_t){(uint8_t)(i + 1)}, 1);
+}
+
+/* As OpenSSL was seen to do: zeros before a short challenge, nothing of the end of a long one. */
+static uint8_t v2_random_byte(size_t challenge, size_t at)
+{
+    if (challenge >= 32)
+        return (uint8_t)(at + 1);
+    return at + challenge < 32 ? 0 : (uint8_t)(at + challenge - 32 + 1);
+}
+
+static void an_sslv2_compatible_hello_is_caught(void **state)
+{
+    (void)state;
+    for (size_t challenge = 0; challenge <= 60; challenge++) {
+        struct bytes stream = {.length = 0};
+        uint8_t random[32] = {0};
+        struct hello hello;
+
+        for (size_t at = 0; at < 32; at++)
+            random[at] = v2_random_byte(challenge, at);
+        add_v2_hello(&stream, challenge % 3 * 16, challenge);
+        hello = fed(stream.at, stream.length - 1);
+        assert_int_equal(hello_stage(&hello), HELLO_PARTIAL);
+        assert_int_equal(hello_own_key(&hello), 0);
+        assert_caught(&stream, random);
+        add(&stream, usual()->bytes, usual()->length);
+        assert_caught(&stream, random);
+    }
+}
+
+static void what_only_looks_like_sslv2_hides_nothing(void **state)
+{
+    static const struct {
+        size_t at;
+        uint8_t byte;
+    } changes[] = {{0, 0x81}, {0, 0}, {1, 0x20}, {2, 4}, {2, 22}, {3, 2}, {6, 7}, {8, 1}, {10, 22}};
+    struct bytes empty = {.length = 0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct bytes stream = {.length = 0};
+
+        add_v2_hello(&stream, 0, 16);
+        stream.at[changes[i].at] = changes[i].byte;
+        assert_none(&stream);
+        add(&stream, usual()->bytes, usual()->length);
+        assert_caught(&stream, usual_random());
+    }
+    /* Its three lengths are 0. */
+    ADD(&empty, "\200\11\1\3\3\0\0\0\0\0\0");
+    add(&empty, usual()->bytes, usual()->length);
+    assert_caught(&empty, usual_random());
+    /* A real one may begin inside a header that was none. */
+    for (size_t length = 1; length < 11; length++) {
+        struct bytes stream = {.length = 0};
+
+        add_v2_hello(&stream, 0, 16);
+        stream.length = length;
+        add(&stream, usual()->bytes, usual()->length);
+        assert_caught(&stream, usual_random());
+    }
+}
+
+static void sslv2_counts_at_the_start_only(void **state)
+{
+    static const char *const before[] = {"x", "\26x", "\200\56\2"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        struct bytes stream = {.length = 0};
+
+        add(&stream, before[i], strlen(before[i]));
+        add_v2_hello(&stream, 0, 16);
+        assert_none(&stream);
+    }
+}
+
 static void limits_are_those_of_the_standard(void **state)
 {
     static const struct {
@@ -376,6 +465,9 @@ int main(void)
         cmocka_unit_test(any_fragmentation_is_put_together),
         cmocka_unit_test(a_broken_fragmentation_does_not_hide_it),
         cmocka_unit_test(it_may_begin_inside_a_broken_one),
+        cmocka_unit_test(an_sslv2_compatible_hello_is_caught),
+        cmocka_unit_test(what_only_looks_like_sslv2_hides_nothing),
+        cmocka_unit_test(sslv2_counts_at_the_start_only),
         cmocka_unit_test(limits_are_those_of_the_standard),
         cmocka_unit_test(nothing_replaces_a_known_random),
         cmocka_unit_test(a_message_that_is_cut_off_never_completes),
