@@ -75,8 +75,6 @@ bool duration_parse(const char *text, size_t length, uint64_t *out_ns)
         fraction_digits = count_digits(text + fraction_at, length - fraction_at);
         at = fraction_at + fraction_digits;
     }
-    if (whole_digits + fraction_digits == 0)
-        return false;
 
     const struct unit *unit = find_unit(text + at, length - at);
     if (!unit)
