@@ -39,8 +39,8 @@ static void *finish(void *argument)
     return NULL;
 }
 
-/* One step of the handshake, with the hello that has come by now. True when it is not finished, as a
- * client with a processor of its own might manage within the step. */
+/* One step of the handshake, with the hello that has come by now. True when it is not finished, as
+ * a client with a processor of its own might manage within the step. */
 static bool begin(struct connection *connection)
 {
     connection->ssl = tls_session(connection->context, connection->fd);

@@ -54,6 +54,7 @@ static void report(const char *call, long result)
 
 static char buffer[64];
 static struct iovec part = {.iov_base = buffer, .iov_len = 4};
+static struct iovec many[2000]; /* more than IOV_MAX */
 static struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 /* The compiler must not know what is bad. */
 static volatile int negative = -1;
@@ -92,6 +93,7 @@ static void try_reads(int fd, int far)
     TRY(recvmsg(fd, bad_address, 0));
     TRY(readv(fd, bad_address, 1));
     TRY(readv(fd, &part, negative));
+    TRY(readv(fd, many, 2000));
     TRY(recv(fd, buffer, 4, -1));
     TRY(read(fd, buffer, sizeof buffer));
     TRY(fcntl(fd, F_SETFL, 0));
@@ -110,6 +112,8 @@ static void try_writes(int fd, int far)
     TRY(write(fd, bad_address, 4));
     TRY(writev(fd, bad_address, 1));
     TRY(writev(fd, &part, negative));
+    TRY(writev(fd, many, 2000));
+    TRY(writev(fd, many, 2));
     TRY(send(fd, bad_address, 4, 0));
     TRY(sendto(fd, bad_address, 4, 0, NULL, 0));
     TRY(sendmsg(fd, bad_address, 0));

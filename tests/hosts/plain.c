@@ -1,11 +1,15 @@
 /* A process that never does TLS and has no TLS library: an echo server on TCP and on a Unix socket,
- * which also holds files and pipes. There is nothing here for anybody to do. */
+ * which also holds files and pipes. There is nothing here for anybody to do.
+ *
+ *   --at PORT  listens there
+ *   --unix     talks to itself over the Unix socket after 2.5 s: "unix ok" */
 #include "lib/host.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -47,10 +51,11 @@ int main(int argc, char **argv)
 {
     struct pollfd polled[MOST] = {{0}};
     nfds_t count = 2;
+    const uint16_t at = (uint16_t)atoi(host_value(argc, argv, "--at", "0"));
     int channel[2];
 
     host_init();
-    polled[0] = (struct pollfd){.fd = host_listen(0), .events = POLLIN};
+    polled[0] = (struct pollfd){.fd = host_listen(at), .events = POLLIN};
     polled[1] = (struct pollfd){.fd = listen_unix(), .events = POLLIN};
     if (pipe(channel) < 0 || open("/dev/null", O_RDWR) < 0)
         host_die("files");

@@ -1,14 +1,18 @@
 /* A thread for each connection.
  *
- *   --acceptors N  N threads, each accepts and serves by itself, one connection at a time */
+ *   --acceptors N  N threads, each accepts and serves by itself, one connection at a time
+ *   --lazy         nothing of TLS is made before the client's first byte has come
+ *   --at PORT      listens there */
 #include "lib/host.h"
 #include "lib/tls.h"
 
+#include <poll.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 struct door {
     SSL_CTX *context;
-    int listener;
+    int listener; /* or a connection */
 };
 
 static void *accept_and_serve(void *argument)
@@ -20,13 +24,40 @@ static void *accept_and_serve(void *argument)
     return NULL;
 }
 
+static void *wait_and_serve(void *argument)
+{
+    const struct door connection = *(struct door *)argument;
+    struct pollfd wanted = {.fd = connection.listener, .events = POLLIN | POLLRDHUP};
+
+    free(argument);
+    if (poll(&wanted, 1, -1) < 0)
+        host_die("poll");
+    tls_serve(connection.context, connection.listener);
+    return NULL;
+}
+
+static _Noreturn void serve_lazily(const struct door *door)
+{
+    for (;;) {
+        struct door *connection = malloc(sizeof *connection);
+
+        if (!connection)
+            host_die("malloc");
+        *connection = (struct door){door->context, host_accept(door->listener)};
+        host_thread(wait_and_serve, connection);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const int acceptors = atoi(host_value(argc, argv, "--acceptors", "0"));
 
     host_init();
-    struct door door = {.context = tls_server(), .listener = host_listen(0)};
+    struct door door = {.context = tls_server(), .listener = -1};
+    door.listener = host_listen((uint16_t)atoi(host_value(argc, argv, "--at", "0")));
     host_announce("port", door.listener);
+    if (host_option(argc, argv, "--lazy"))
+        serve_lazily(&door);
     for (int i = 1; i < acceptors; i++)
         host_thread(accept_and_serve, &door);
     if (acceptors > 0)

@@ -8,8 +8,10 @@
 #   host_number WORD             the number in its line "WORD number", waited for
 #   host_says TEXT               waits for a line that contains TEXT
 #   clients [OPTION]... KIND...  tests/clients/stall.py against HOST_PORT with that deadline
+#   host_address                 an address of its own (HOST_ADDRESS) for a host with a fixed port
 #   host_done COUNT              the host is alive, has no connection left, exactly COUNT clients were
 #                                shut according to the log; then ends it and looks for leftovers
+#   unless COMMAND...            fails when the command succeeds (bash's `set -e` does not see a `!`)
 #   host_stop                    in teardown(): ends what is left
 #
 # HOSTS_BARE=1 runs the hosts without the library: every test about a stalled client must then fail.
@@ -25,6 +27,11 @@ hosts_certificate() {
     # Some hosts give up root before they read it again.
     chmod 755 "$BATS_FILE_TMPDIR"
     chmod 644 "$HOST_KEY" "$HOST_CERT"
+}
+
+# 127.X.Y.Z by the test's process number: ports there are ours alone.
+host_address() {
+    export HOST_ADDRESS=127.$((1 + BASHPID / 62500 % 250)).$((BASHPID / 250 % 250)).$((1 + BASHPID % 250))
 }
 
 host_start() {
@@ -62,6 +69,13 @@ host_wait() {
     return 1
 }
 
+unless() {
+    if "$@"; then
+        echo "must not succeed: $*" >&2
+        return 1
+    fi
+}
+
 host_has() {
     grep -q -- "$1" "$HOST_OUT"
 }
@@ -76,7 +90,7 @@ host_says() {
 }
 
 clients() {
-    /usr/bin/python3 "$SHAKEOUT_ROOT/tests/clients/stall.py" --port "$HOST_PORT" --deadline "$HOST_DEADLINE" "$@"
+    /usr/bin/python3 "$SHAKEOUT_ROOT/tests/clients/stall.py" --host "${HOST_ADDRESS:-127.0.0.1}" --port "$HOST_PORT" --deadline "$HOST_DEADLINE" "$@"
 }
 
 # Connections of port $1 that some process still holds (an orphan of the kernel has inode 0).
@@ -91,6 +105,28 @@ host_no_connections() {
 
 host_alive() {
     kill -0 "$HOST_PID" 2>/dev/null && [[ $(cut -d ' ' -f 3 "/proc/$HOST_PID/stat") != Z ]]
+}
+
+# The library's own thread in process HOST_PID: its directory in /proc; nothing when there is none.
+host_reaper() {
+    grep -lx shakeout "/proc/$HOST_PID"/task/*/comm | sed 's:/comm$::'
+}
+
+host_has_reaper() {
+    [[ -n $(host_reaper) ]]
+}
+
+# How often that thread has gone to sleep: each wake-up is followed by one.
+host_wakeups() {
+    sed -n 's/^voluntary_ctxt_switches:\t//p' "$(host_reaper)/status"
+}
+
+# The open descriptors of HOST_PID, one "number kind" a line.
+host_descriptors() {
+    local path
+    for path in "/proc/$HOST_PID/fd"/*; do
+        echo "${path##*/} $(readlink "$path" | sed 's/:.*//')"
+    done | sort -n
 }
 
 # Lines of the log, one for each client that the library shut.

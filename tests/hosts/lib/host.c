@@ -32,8 +32,10 @@ void host_init(void)
 static struct sockaddr_in loopback(uint16_t port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    const char *chosen = getenv("HOST_ADDRESS");
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (inet_pton(AF_INET, chosen ? chosen : "127.0.0.1", &address.sin_addr) != 1)
+        host_die("HOST_ADDRESS");
     return address;
 }
 

@@ -19,7 +19,8 @@ void host_init(void);
 /* The same for a process that a host forked. */
 void host_init_child(void);
 
-/* A listening TCP socket on 127.0.0.1; port 0: any. Close-on-exec. */
+/* A listening TCP socket; port 0: any. Close-on-exec. The address is 127.0.0.1, or another one of
+ * 127.0.0.0/8 in HOST_ADDRESS, for tests that need a port of their own choice. */
 int host_listen(uint16_t port);
 
 /* The local port of a socket, in host byte order. */
@@ -31,7 +32,7 @@ void host_announce(const char *name, int listener);
 /* accept(2), again after EINTR and ECONNABORTED; any other failure ends the host. */
 int host_accept(int listener);
 
-/* A connection to 127.0.0.1:port. */
+/* A connection to that port of the same address. */
 int host_connect(uint16_t port);
 
 /* A detached thread. */
