@@ -39,6 +39,11 @@ teardown() {
 
 # The table: a test for each start script; the slow ones run where ALL_SERVERS=1 (make check-servers).
 
+# bats test_tags=slow
+@test "aiohttp" {
+    check_server aiohttp
+}
+
 @test "apache-event" {
     check_server apache-event
 }
@@ -57,12 +62,135 @@ teardown() {
     check_server asyncio-python3.6
 }
 
+# bats test_tags=slow
+@test "bind-doh" {
+    check_server bind-doh
+}
+
+# bats test_tags=slow
+@test "bind-dot" {
+    check_server bind-dot
+}
+
+# bats test_tags=slow
+@test "cheroot" {
+    check_server cheroot
+}
+
+# bats test_tags=slow
+@test "cups" {
+    check_server cups
+}
+
+# bats test_tags=slow
+@test "dnsdist" {
+    check_server dnsdist
+}
+
+@test "dovecot-imaps" {
+    check_server dovecot-imaps
+}
+
+# bats test_tags=slow
+@test "dovecot-pop3s" {
+    check_server dovecot-pop3s
+}
+
+# bats test_tags=slow
+@test "dovecot-starttls" {
+    check_server dovecot-starttls
+}
+
+@test "exim" {
+    check_server exim
+}
+
+# bats test_tags=slow
+@test "exim-starttls" {
+    check_server exim-starttls
+}
+
+# bats test_tags=slow
+@test "gunicorn-gthread" {
+    check_server gunicorn-gthread
+}
+
+# bats test_tags=slow
+@test "gunicorn-sync" {
+    check_server gunicorn-sync
+}
+
 @test "haproxy" {
     check_server haproxy
 }
 
+# bats test_tags=slow
+@test "java" {
+    check_server java
+}
+
+# bats test_tags=slow
+@test "knot-resolver-doh" {
+    check_server knot-resolver-doh
+}
+
+# bats test_tags=slow
+@test "knot-resolver-dot" {
+    check_server knot-resolver-dot
+}
+
+# bats test_tags=slow
+@test "lighttpd-gnutls" {
+    check_server lighttpd-gnutls
+}
+
+# bats test_tags=slow
+@test "lighttpd-mbedtls" {
+    check_server lighttpd-mbedtls
+}
+
+# bats test_tags=slow
+@test "lighttpd-nss" {
+    check_server lighttpd-nss
+}
+
+# bats test_tags=slow
+@test "lighttpd-openssl" {
+    check_server lighttpd-openssl
+}
+
+# bats test_tags=slow
+@test "lighttpd-wolfssl" {
+    check_server lighttpd-wolfssl
+}
+
+# bats test_tags=slow
+@test "mariadb" {
+    check_server mariadb
+}
+
 @test "memcached" {
     check_server memcached
+}
+
+# bats test_tags=slow
+@test "mini-httpd" {
+    check_server mini-httpd
+}
+
+# bats test_tags=slow
+@test "mosquitto" {
+    check_server mosquitto
+}
+
+# bats test_tags=slow
+@test "ncat" {
+    check_server ncat
+}
+
+# bats test_tags=slow
+@test "nghttpd" {
+    check_server nghttpd
 }
 
 @test "nginx" {
@@ -74,6 +202,31 @@ teardown() {
     check_server nginx-stream
 }
 
+# bats test_tags=slow
+@test "ngircd" {
+    check_server ngircd
+}
+
+# bats test_tags=slow
+@test "node" {
+    check_server node
+}
+
+# bats test_tags=slow
+@test "node-https" {
+    check_server node-https
+}
+
+# bats test_tags=slow
+@test "nodejs-debian" {
+    check_server nodejs-debian
+}
+
+# bats test_tags=slow
+@test "ocserv" {
+    check_server ocserv
+}
+
 @test "openssl-s_server" {
     check_server openssl-s_server
 }
@@ -83,8 +236,62 @@ teardown() {
     check_server openssl-s_server-www
 }
 
+# bats test_tags=slow
+@test "perl" {
+    check_server perl
+}
+
+# bats test_tags=slow
+@test "php" {
+    check_server php
+}
+
+# bats test_tags=slow
+@test "postfix-postscreen" {
+    check_server postfix-postscreen
+}
+
+@test "postfix-smtps" {
+    check_server postfix-smtps
+}
+
+# bats test_tags=slow
+@test "postfix-starttls" {
+    check_server postfix-starttls
+}
+
 @test "postgresql" {
     check_server postgresql
+}
+
+# bats test_tags=slow
+@test "proftpd-explicit" {
+    check_server proftpd-explicit
+}
+
+# bats test_tags=slow
+@test "proftpd-implicit" {
+    check_server proftpd-implicit
+}
+
+# bats test_tags=slow
+@test "prosody-directtls" {
+    check_server prosody-directtls
+}
+
+# bats test_tags=slow
+@test "prosody-https" {
+    check_server prosody-https
+}
+
+# bats test_tags=slow
+@test "prosody-starttls" {
+    check_server prosody-starttls
+}
+
+# bats test_tags=slow
+@test "puma" {
+    check_server puma
 }
 
 @test "python-blocking" {
@@ -97,8 +304,27 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "qemu-nbd" {
+    check_server qemu-nbd
+}
+
+# bats test_tags=slow
 @test "redis" {
     check_server redis
+}
+
+# bats test_tags=slow
+@test "rsyslog" {
+    check_server rsyslog
+}
+
+@test "slapd-ldaps" {
+    check_server slapd-ldaps
+}
+
+# bats test_tags=slow
+@test "slapd-starttls" {
+    check_server slapd-starttls
 }
 
 @test "socat-fork" {
@@ -111,6 +337,45 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "tornado" {
+    check_server tornado
+}
+
+# bats test_tags=slow
+@test "twisted" {
+    check_server twisted
+}
+
+# bats test_tags=slow
+@test "unbound" {
+    check_server unbound
+}
+
+# bats test_tags=slow
+@test "uvicorn" {
+    check_server uvicorn
+}
+
+# bats test_tags=slow
 @test "uvloop" {
     check_server uvloop
+}
+
+# bats test_tags=slow
+@test "uwsgi" {
+    check_server uwsgi
+}
+
+# bats test_tags=slow
+@test "vsftpd-explicit" {
+    check_server vsftpd-explicit
+}
+
+@test "vsftpd-implicit" {
+    check_server vsftpd-implicit
+}
+
+# bats test_tags=slow
+@test "webrick" {
+    check_server webrick
 }
