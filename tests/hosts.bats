@@ -122,6 +122,13 @@ teardown() {
     host_done 5
 }
 
+@test "the first TLS calls of a process come from sixteen threads at once: none fails" {
+    host_start rush
+    host_says "rush ok"
+    clients silent quick
+    host_done 1
+}
+
 @test "one SSL object, made fresh by SSL_clear for each connection" {
     host_start sslclear
     clients --in-turn quick silent good-idle hello quick halfway13 quick
@@ -494,7 +501,7 @@ callbacks() {
     HOSTS_BARE=1 host_start infocb "$1"
     clients --in-turn quick good12
     host_wait "end" host_ended 2
-    cp "$HOST_OUT" "$bare"
+    cp "${HOST_OUT:?}" "$bare"
     host_stop
     host_start infocb "$1"
     clients --in-turn quick good12

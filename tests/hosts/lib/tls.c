@@ -36,8 +36,10 @@ SSL *tls_session(SSL_CTX *context, int fd)
 {
     SSL *ssl = SSL_new(context);
 
-    if (!ssl || SSL_set_fd(ssl, fd) != 1)
-        host_die("SSL_set_fd");
+    if (!ssl || SSL_set_fd(ssl, fd) != 1) {
+        ERR_print_errors_fp(stderr);
+        host_die("SSL_new and SSL_set_fd gave %p", (void *)ssl);
+    }
     SSL_set_accept_state(ssl);
     return ssl;
 }
