@@ -27,6 +27,7 @@ static void *rush(void *argument)
     SSL *ssl = tls_session(context, fd);
     if (SSL_get_error(ssl, SSL_accept(ssl)) != SSL_ERROR_WANT_READ)
         host_die("SSL_accept did not begin");
+    pthread_barrier_wait(&start); /* this client may be another thread's */
     SSL_free(ssl);
     close(fd);
     close(client);
