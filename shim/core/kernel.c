@@ -33,7 +33,7 @@ uint16_t kernel_local_port(int fd)
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
         struct sockaddr_storage storage;
-    } address;
+    } address = {.any = {.sa_family = AF_UNSPEC}};
     socklen_t length = sizeof(address);
     int protocol = 0;
     socklen_t protocol_length = sizeof(protocol);
