@@ -42,14 +42,14 @@ teardown() {
 }
 
 @test "the deadline is what the operator set: 400ms" {
-    export HOST_DEADLINE=0.4
+    host_deadline 0.4
     host_start SHAKEOUT_TIMEOUT=400ms threads
     clients silent hello halfway12 halfway13 good good-idle slow
     host_done 4
 }
 
 @test "the deadline is absolute: a client that goes on and on is shut as well" {
-    export HOST_DEADLINE=0.5
+    host_deadline 0.5
     host_start membio
     clients drip=3
     # No complaint in the log beside the lines about clients.

@@ -2,7 +2,8 @@
 # Load lib/env first. Every test may start one host; all of it lives in $BATS_TEST_TMPDIR.
 #
 #   hosts_certificate            in setup_file()
-#   host_start NAME [ARG]...     starts it under the library with a deadline of 1 s; more settings as
+#   host_deadline SECONDS        another deadline than 1 s for the hosts that start from now on
+#   host_start NAME [ARG]...     starts it under the library; more settings as
 #                                "NAME=VALUE" words before the host's name. Sets HOST_PID, HOST_PORT
 #                                (0 if it prints none), HOST_OUT (its stdout), HOST_LOG (its stderr)
 #   host_number WORD             the number in its line "WORD number", waited for
@@ -18,8 +19,11 @@
 
 # shellcheck shell=bash
 
-# Seconds; a test may set another one before its host_start.
-export HOST_DEADLINE=1
+HOST_DEADLINE=1
+
+host_deadline() {
+    HOST_DEADLINE=$1
+}
 
 hosts_certificate() {
     export HOST_CERT=$BATS_FILE_TMPDIR/cert.pem HOST_KEY=$BATS_FILE_TMPDIR/key.pem
