@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "wire/hello.h"
+#include "wire/records.h"
 
 typedef uint64_t conn_handle; /* 0: none */
 
@@ -34,23 +35,25 @@ enum conn_state { CONN_FREE, CONN_OPEN, CONN_HANDSHAKE, CONN_FINISHED, CONN_SHUT
 struct conn {
     _Atomic uint64_t word;        /* generation, references, state */
     _Atomic uint64_t cookie;      /* SO_COOKIE: which socket this is */
-    _Atomic uint64_t listener;    /* SO_COOKIE of the listening socket; 0: not accepted here */
     _Atomic uint64_t started_ns;  /* when the client's clock started */
     _Atomic uint64_t deadline_ns; /* when its time is over */
-    _Atomic uint64_t charged_ns;  /* up to here it is settled whose time it was, see clocks.h */
+    _Atomic uint64_t charged_ns;  /* up to here it is settled whose time it was, see charge.h */
     _Atomic uint64_t hello[sizeof(struct hello) / sizeof(uint64_t)];
+    _Atomic uint64_t records[sizeof(struct records) / sizeof(uint64_t)];
+    _Atomic uint32_t listener; /* see ports.h; 0: not accepted here */
     _Atomic int32_t fd;        /* the descriptor it was last seen on */
-    _Atomic uint16_t port;     /* local port; 0: no TCP socket, never judged */
-    _Atomic bool had_session;  /* its clock was set by a session before */
-    _Atomic uint32_t owner;    /* epoch of the process that accepted or touched it last */
-    _Atomic uint32_t watched;  /* that epoch while it counts as watched there */
-    _Atomic uint32_t queued;   /* that epoch while it lies in the inbox there */
     _Atomic uint32_t in_inbox; /* next one in the inbox */
     _Atomic uint32_t in_free;  /* next one on the free list */
     uint32_t heap_place;       /* the reaper's own */
+    _Atomic uint16_t port;     /* local port; 0: no TCP socket, never judged */
+    _Atomic uint16_t owner;    /* epoch of the process that accepted or touched it last */
+    _Atomic uint16_t watched;  /* that epoch while it counts as watched there */
+    _Atomic uint16_t queued;   /* that epoch while it lies in the inbox there */
+    _Atomic bool had_session;  /* its clock was set by a session before */
 };
 
-_Static_assert(sizeof(struct conn) + sizeof(conn_handle) <= 128, "memory for each connection");
+/* A record, its place in the table of descriptors, and one in the queue of deadlines. */
+_Static_assert(sizeof(struct conn) + 4 + 12 <= 128, "memory for each connection");
 
 /* A record to be filled in; 0 when there is no memory. conn_publish() makes it OPEN, with one
  * reference; before that no handle names it. */

@@ -54,9 +54,9 @@ static void gather(struct process *process, const struct conn *conn, enum conn_s
                    struct facts *facts)
 {
     uint16_t port = atomic_load_explicit(&conn->port, memory_order_relaxed);
-    struct hello hello;
+    struct wire wire;
 
-    track_load_hello(conn, &hello);
+    track_wire(conn, &wire);
     *facts = (struct facts){
         .deadline_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed),
         .hands_off = ports_hands_off(port),
@@ -67,7 +67,10 @@ static void gather(struct process *process, const struct conn *conn, enum conn_s
         .waiting_due_ns =
             clock_after_ns(atomic_load_explicit(&process->waited_ns, memory_order_relaxed),
                            ports_timeout_ns(port)),
-        .hello = hello_stage(&hello),
+        .had_session = atomic_load_explicit(&conn->had_session, memory_order_relaxed),
+        .hello = hello_stage(&wire.hello),
+        .records = records_progress(&wire.records),
+        .records_bytes = records_bytes(&wire.records),
     };
     kernel_look(fd, &facts->kernel);
     facts->now_ns = clock_now_ns();

@@ -3,12 +3,24 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-_Atomic(_Atomic conn_handle *) fdmap_pieces[FDMAP_PIECES];
+_Atomic(_Atomic uint32_t *) fdmap_pieces[FDMAP_PIECES];
 
-static _Atomic conn_handle *map_piece(uint32_t which)
+static conn_handle handle_of(uint32_t number)
 {
-    _Atomic conn_handle *expected = NULL;
-    size_t size = FDMAP_PIECE * sizeof(conn_handle);
+    return number == UINT32_MAX ? FDMAP_OUTGOING : conn_current(number);
+}
+
+conn_handle fdmap_get(int fd)
+{
+    uint32_t number = fdmap_number(fd);
+
+    return number != 0 ? handle_of(number) : 0;
+}
+
+static _Atomic uint32_t *map_piece(uint32_t which)
+{
+    _Atomic uint32_t *expected = NULL;
+    size_t size = FDMAP_PIECE * sizeof(uint32_t);
     void *fresh = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (fresh == MAP_FAILED)
@@ -23,32 +35,35 @@ static _Atomic conn_handle *map_piece(uint32_t which)
 
 bool fdmap_set(int fd, conn_handle handle, conn_handle *before)
 {
-    uint32_t number = (uint32_t)fd;
-    _Atomic conn_handle *piece;
+    uint32_t index = (uint32_t)fd;
+    _Atomic uint32_t *piece;
 
     *before = 0;
-    if (number >= FDMAP_PIECE * FDMAP_PIECES)
+    if (index >= FDMAP_PIECE * FDMAP_PIECES)
         return false;
-    piece = atomic_load_explicit(&fdmap_pieces[number / FDMAP_PIECE], memory_order_acquire);
+    piece = atomic_load_explicit(&fdmap_pieces[index / FDMAP_PIECE], memory_order_acquire);
     if (piece == NULL && handle == 0)
         return true;
     if (piece == NULL)
-        piece = map_piece(number / FDMAP_PIECE);
+        piece = map_piece(index / FDMAP_PIECE);
     if (piece == NULL)
         return false;
-    *before = atomic_exchange_explicit(&piece[number % FDMAP_PIECE], handle, memory_order_acq_rel);
+    *before = handle_of(atomic_exchange_explicit(&piece[index % FDMAP_PIECE], conn_number(handle),
+                                                 memory_order_acq_rel));
     return true;
 }
 
 bool fdmap_remove(int fd, conn_handle handle)
 {
-    uint32_t number = (uint32_t)fd;
-    _Atomic conn_handle *piece;
+    uint32_t index = (uint32_t)fd;
+    _Atomic uint32_t *piece;
+
+    uint32_t number = conn_number(handle);
 
     if (handle == 0 || fdmap_get(fd) != handle)
         return false;
-    piece = atomic_load_explicit(&fdmap_pieces[number / FDMAP_PIECE], memory_order_acquire);
-    return atomic_compare_exchange_strong_explicit(&piece[number % FDMAP_PIECE], &handle, 0,
+    piece = atomic_load_explicit(&fdmap_pieces[index / FDMAP_PIECE], memory_order_acquire);
+    return atomic_compare_exchange_strong_explicit(&piece[index % FDMAP_PIECE], &number, 0,
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
@@ -64,7 +79,7 @@ int fdmap_next(unsigned int first, unsigned int last)
             fd = (fd / FDMAP_PIECE + 1) * FDMAP_PIECE;
             continue;
         }
-        if (fdmap_get((int)fd) != 0)
+        if (fdmap_number((int)fd) != 0)
             return (int)fd;
         fd++;
     }

@@ -1,32 +1,43 @@
 /* Which connection a descriptor belongs to.
  *
- * A table of handles by descriptor number, in pieces that are mapped when a descriptor of their
- * range is first tracked. Lock-free, no malloc(): any thread or signal handler; a vfork child may
- * only look. What it says can be out of date (a raw system call closed the descriptor): whoever
+ * A table of record numbers by descriptor number, in pieces that are mapped when a descriptor of
+ * their range is first tracked. Lock-free, no malloc(): any thread or signal handler; a vfork child
+ * may only look. What it says can be out of date (a raw system call closed the descriptor): whoever
  * acts on it asks the kernel for SO_COOKIE first. */
 #ifndef SHAKEOUT_CORE_FDMAP_H
 #define SHAKEOUT_CORE_FDMAP_H
+
+#include <stddef.h>
 
 #include "core/conn.h"
 
 #define FDMAP_PIECE  4096U
 #define FDMAP_PIECES 1024U
 
-extern _Atomic(_Atomic conn_handle *) fdmap_pieces[FDMAP_PIECES];
+/* Stands for a descriptor that connect() was called on: outgoing, never shut. It names no record.
+ */
+#define FDMAP_OUTGOING UINT64_MAX
 
-/* The handle at this descriptor; 0: none. The price of every read() of the program. */
-static inline conn_handle fdmap_get(int fd)
+extern _Atomic(_Atomic uint32_t *) fdmap_pieces[FDMAP_PIECES];
+
+/* What the table says of this descriptor: a record's number, 0 for none. The price of every read()
+ * of the program. */
+static inline uint32_t fdmap_number(int fd)
 {
-    uint32_t number = (uint32_t)fd;
-    _Atomic conn_handle *piece;
+    uint32_t index = (uint32_t)fd;
+    _Atomic uint32_t *piece;
 
-    if (number >= FDMAP_PIECE * FDMAP_PIECES)
+    if (index >= FDMAP_PIECE * FDMAP_PIECES)
         return 0;
-    piece = atomic_load_explicit(&fdmap_pieces[number / FDMAP_PIECE], memory_order_acquire);
+    piece = atomic_load_explicit(&fdmap_pieces[index / FDMAP_PIECE], memory_order_acquire);
     if (piece == NULL)
         return 0;
-    return atomic_load_explicit(&piece[number % FDMAP_PIECE], memory_order_acquire);
+    return atomic_load_explicit(&piece[index % FDMAP_PIECE], memory_order_acquire);
 }
+
+/* The handle at this descriptor; 0: none. A record that the table names is alive: the table holds a
+ * reference to it. */
+conn_handle fdmap_get(int fd);
 
 /* Puts a handle there (0 takes it out) and returns the one that was there. False: no memory. */
 bool fdmap_set(int fd, conn_handle handle, conn_handle *before);

@@ -17,7 +17,7 @@ static void note_first(struct process *process, uint64_t when_ns)
 void pending_push(struct process *process, conn_handle handle)
 {
     uint32_t number = conn_number(handle);
-    uint32_t epoch = atomic_load_explicit(&process->epoch, memory_order_relaxed);
+    uint16_t epoch = atomic_load_explicit(&process->epoch, memory_order_relaxed);
     struct conn *conn = conn_numbered(number);
     uint32_t head;
 

@@ -8,7 +8,7 @@
 #define LEARNED 1024U
 
 static const struct settings *settings_kept;
-static _Atomic uint64_t learned[LEARNED];
+static _Atomic uint32_t learned[LEARNED];
 
 /* IANA Service Name and Transport Protocol Port Number Registry: TLS from the first byte. */
 static const uint16_t iana_tls[] = {
@@ -70,13 +70,13 @@ uint64_t ports_timeout_ns(uint16_t port)
 }
 
 /* Cookies are counted up by the kernel, so neighbours fall into different places. */
-bool ports_learn(uint64_t listener)
+bool ports_learn(uint32_t listener)
 {
     return listener != 0 && atomic_exchange_explicit(&learned[listener % LEARNED], listener,
                                                      memory_order_relaxed) != listener;
 }
 
-bool ports_learned(uint64_t listener)
+bool ports_learned(uint32_t listener)
 {
     return listener != 0 &&
            atomic_load_explicit(&learned[listener % LEARNED], memory_order_relaxed) == listener;

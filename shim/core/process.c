@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 static struct process *_Atomic page;
-static _Atomic uint32_t last_epoch; /* not wiped: the children count on */
+static _Atomic uint16_t last_epoch; /* not wiped: the children count on */
 static _Atomic bool refused;
 
 static struct process *map_page(void)
@@ -41,7 +41,7 @@ struct process *process_here(void)
     struct process *process = atomic_load_explicit(&page, memory_order_acquire);
     int32_t self = (int32_t)getpid();
     int32_t owner = 0;
-    uint32_t number = 0;
+    uint16_t number = 0;
 
     if (process == NULL)
         process = map_page();
@@ -54,7 +54,8 @@ struct process *process_here(void)
     /* Two threads that come here first agree on the number: the exchange lets one of them win, and
      * both leave the winner's behind for the next child. */
     if (atomic_compare_exchange_strong_explicit(
-            &process->epoch, &number, atomic_load_explicit(&last_epoch, memory_order_relaxed) + 1,
+            &process->epoch, &number,
+            (uint16_t)(atomic_load_explicit(&last_epoch, memory_order_relaxed) + 1),
             memory_order_acq_rel, memory_order_acquire))
         number = atomic_load_explicit(&process->epoch, memory_order_relaxed);
     if (atomic_load_explicit(&last_epoch, memory_order_relaxed) != number)
@@ -71,7 +72,7 @@ struct process *process_known(void)
     return process;
 }
 
-uint32_t process_epoch(void)
+uint16_t process_epoch(void)
 {
     const struct process *process = process_known();
 

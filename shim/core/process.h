@@ -20,7 +20,7 @@
 
 struct process {
     _Atomic int32_t pid;
-    _Atomic uint32_t epoch;
+    _Atomic uint16_t epoch;
     _Atomic uint64_t thread; /* see reaper.c */
     _Atomic uint32_t inbox;  /* see pending.h; 0: empty */
     _Atomic uint64_t
@@ -46,6 +46,6 @@ struct process *process_here(void);
 struct process *process_known(void);
 
 /* The number of this process, from 1; 0 before its first process_here(). */
-uint32_t process_epoch(void);
+uint16_t process_epoch(void);
 
 #endif

@@ -280,7 +280,7 @@ void reaper_by(struct process *process, uint64_t when_ns)
 void reaper_watch(struct process *process, conn_handle handle)
 {
     struct conn *conn = conn_get(handle);
-    uint32_t epoch = process_epoch();
+    uint16_t epoch = process_epoch();
 
     if (conn != NULL &&
         atomic_exchange_explicit(&conn->watched, epoch, memory_order_relaxed) != epoch)

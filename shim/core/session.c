@@ -23,7 +23,7 @@ bool session_pigeonhole(struct process *process)
 /* The session has begun, and whose it is will be seen when its ClientHello comes. */
 static void wait_for_hello(struct process *process, struct session *session)
 {
-    uint32_t epoch = process_epoch();
+    uint16_t epoch = process_epoch();
 
     if (atomic_exchange_explicit(&session->waits, epoch, memory_order_relaxed) == epoch)
         return;
@@ -45,19 +45,19 @@ static void wait_no_longer(struct process *process, struct session *session)
 /* The client's clock, at the first session of this connection. */
 static void set_clock(struct process *process, struct conn *conn, int fd)
 {
-    uint64_t listener = atomic_load_explicit(&conn->listener, memory_order_relaxed);
+    uint32_t listener = atomic_load_explicit(&conn->listener, memory_order_relaxed);
     uint16_t port = atomic_load_explicit(&conn->port, memory_order_relaxed);
     uint64_t now = clock_now_ns();
     struct kernel_facts facts;
 
     kernel_look(fd, &facts);
     if (facts.known && facts.sent == 0) {
-        struct hello hello;
+        struct wire wire;
 
         if (ports_learn(listener))
             reaper_learned(process);
-        track_load_hello(conn, &hello);
-        if (hello_stage(&hello) == HELLO_COMPLETE)
+        track_wire(conn, &wire);
+        if (hello_stage(&wire.hello) == HELLO_COMPLETE)
             charge_server(conn, now, facts.quiet_ns);
         return;
     }
@@ -99,6 +99,11 @@ static bool tied(const struct session *session)
 static bool begun(const struct session *session)
 {
     return atomic_load_explicit(&session->state, memory_order_relaxed) == SESSION_BEGUN;
+}
+
+bool session_is_new(const struct session *session)
+{
+    return atomic_load_explicit(&session->state, memory_order_relaxed) == SESSION_NEW;
 }
 
 void session_begin(struct session *session, int fd)

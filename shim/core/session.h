@@ -23,7 +23,7 @@ enum session_state { SESSION_NEW, SESSION_BEGUN, SESSION_FINISHED };
 
 struct session {
     _Atomic conn_handle conn; /* 0: not tied */
-    _Atomic uint32_t waits;   /* epoch of the process in which it counts as waiting */
+    _Atomic uint16_t waits;   /* epoch of the process in which it counts as waiting */
     _Atomic uint32_t state;   /* enum session_state */
     _Atomic bool searched;    /* its random was looked for */
 };
@@ -34,6 +34,9 @@ enum { SESSION_MEMORY = -1, SESSION_ELSEWHERE = -2 };
 /* The handshake starts. Nothing for a session that has finished before and was not ended since:
  * that is a renegotiation. */
 void session_begin(struct session *session, int fd);
+
+/* Has its handshake not begun yet? Saves asking for the transport at each step. */
+bool session_is_new(const struct session *session);
 
 /* Is there any use in asking the TLS library for the random? */
 bool session_wants_random(const struct session *session);

@@ -9,9 +9,6 @@
 #include "core/ports.h"
 #include "core/reaper.h"
 
-/* Stands in the table for a descriptor that connect() was called on. It names no record. */
-#define OUTGOING UINT64_MAX
-
 /* Where to look for a ClientHello first: what this thread read last. */
 #define RECENT 4U
 static _Thread_local conn_handle recent[RECENT] __attribute__((tls_model("initial-exec")));
@@ -22,26 +19,40 @@ static _Thread_local uint32_t recent_at __attribute__((tls_model("initial-exec")
 #define INDEX 65536U
 static _Atomic uint32_t hello_index[INDEX];
 
-void track_load_hello(const struct conn *conn, struct hello *hello)
+static void load_words(const _Atomic uint64_t *from, void *to, size_t size)
 {
-    uint64_t words[sizeof(*hello) / sizeof(uint64_t)];
+    uint64_t words[4];
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        words[i] = atomic_load_explicit(&conn->hello[i], memory_order_relaxed);
-    memcpy(hello, words, sizeof(*hello));
+    for (size_t i = 0; i < size / sizeof(words[0]); i++)
+        words[i] = atomic_load_explicit(&from[i], memory_order_relaxed);
+    memcpy(to, words, size);
 }
 
-static void store_hello(struct conn *conn, const struct hello *hello)
+static void store_words(_Atomic uint64_t *to, const void *from, size_t size)
 {
-    uint64_t words[sizeof(*hello) / sizeof(uint64_t)];
+    uint64_t words[4];
 
-    memcpy(words, hello, sizeof(*hello));
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        atomic_store_explicit(&conn->hello[i], words[i], memory_order_relaxed);
+    memcpy(words, from, size);
+    for (size_t i = 0; i < size / sizeof(words[0]); i++)
+        atomic_store_explicit(&to[i], words[i], memory_order_relaxed);
 }
+
+void track_wire(const struct conn *conn, struct wire *wire)
+{
+    load_words(conn->hello, &wire->hello, sizeof(wire->hello));
+    load_words(conn->records, &wire->records, sizeof(wire->records));
+}
+
+static void store_wire(struct conn *conn, const struct wire *wire)
+{
+    store_words(conn->hello, &wire->hello, sizeof(wire->hello));
+    store_words(conn->records, &wire->records, sizeof(wire->records));
+}
+
+static void let_go(struct process *process, conn_handle handle);
 
 /* A fresh record in state OPEN for the socket at fd, in the table. */
-static conn_handle take_in(int fd, uint64_t listener, uint16_t port)
+static conn_handle take_in(struct process *process, int fd, uint32_t listener, uint16_t port)
 {
     uint64_t cookie = 0;
     uint64_t now = clock_now_ns();
@@ -66,13 +77,14 @@ static conn_handle take_in(int fd, uint64_t listener, uint16_t port)
     atomic_store_explicit(&conn->port, port, memory_order_relaxed);
     atomic_store_explicit(&conn->had_session, false, memory_order_relaxed);
     atomic_store_explicit(&conn->owner, process_epoch(), memory_order_relaxed);
-    store_hello(conn, &(struct hello){0});
+    store_wire(conn, &(struct wire){0});
     handle = conn_publish(number);
     if (!fdmap_set(fd, handle, &before)) {
-        conn_drop(handle);
-        conn_recycle(handle);
+        let_go(process, handle);
         return 0;
     }
+    if (before != 0)
+        let_go(process, before);
     return handle;
 }
 
@@ -80,7 +92,7 @@ static conn_handle take_in(int fd, uint64_t listener, uint16_t port)
 static void let_go(struct process *process, conn_handle handle)
 {
     struct conn *conn = conn_get(handle);
-    enum conn_state ended = conn_drop(handle);
+    enum conn_state ended = conn != NULL ? conn_drop(handle) : CONN_FREE;
 
     if (ended == CONN_FREE)
         return;
@@ -135,13 +147,13 @@ void track_accepted(int listener, int fd)
     track_closing(fd);
     port = kernel_local_port(fd);
     kernel_cookie(listener, &listener_cookie);
-    handle = take_in(fd, listener_cookie, port);
+    handle = take_in(process, fd, (uint32_t)listener_cookie, port);
     if (handle == 0 || ports_hands_off(port))
         return;
     pending_push(process, handle);
     deadline = atomic_load_explicit(&conn_numbered(conn_number(handle))->deadline_ns,
                                     memory_order_relaxed);
-    if (ports_learned(listener_cookie) || ports_speak_tls(port)) {
+    if (ports_learned((uint32_t)listener_cookie) || ports_speak_tls(port)) {
         reaper_watch(process, handle);
         reaper_by(process, deadline);
     } else if (atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst) != 0) {
@@ -158,7 +170,7 @@ void track_connected(int fd, const struct sockaddr *address, socklen_t length)
         (address->sa_family != AF_INET && address->sa_family != AF_INET6) || process_here() == NULL)
         return;
     track_closing(fd);
-    fdmap_set(fd, OUTGOING, &before);
+    fdmap_set(fd, FDMAP_OUTGOING, &before);
 }
 
 void track_copied(int from, int to)
@@ -169,8 +181,8 @@ void track_copied(int from, int to)
     if (handle == 0 || process_here() == NULL)
         return;
     track_closing(to);
-    if (handle == OUTGOING) {
-        fdmap_set(to, OUTGOING, &before);
+    if (handle == FDMAP_OUTGOING) {
+        fdmap_set(to, FDMAP_OUTGOING, &before);
     } else if (conn_hold(handle)) {
         if (fdmap_set(to, handle, &before))
             atomic_store_explicit(&conn_numbered(conn_number(handle))->fd, to,
@@ -189,7 +201,7 @@ conn_handle track_connection_of(int fd)
     uint64_t cookie = 0;
     uint16_t port;
 
-    if (process == NULL || handle == OUTGOING || !kernel_cookie(fd, &cookie))
+    if (process == NULL || handle == FDMAP_OUTGOING || !kernel_cookie(fd, &cookie))
         return 0;
     if (conn != NULL && atomic_load_explicit(&conn->cookie, memory_order_relaxed) == cookie)
         return atomic_load_explicit(&conn->port, memory_order_relaxed) != 0 ? handle : 0;
@@ -199,13 +211,13 @@ conn_handle track_connection_of(int fd)
     if (port == 0)
         return 0;
     kernel_look(fd, &facts);
-    return facts.connected ? take_in(fd, 0, port) : 0;
+    return facts.connected ? take_in(process, fd, 0, port) : 0;
 }
 
 void track_touch(struct process *process, conn_handle handle)
 {
     struct conn *conn = conn_get(handle);
-    uint32_t epoch = process_epoch();
+    uint16_t epoch = process_epoch();
 
     if (conn == NULL || atomic_load_explicit(&conn->owner, memory_order_relaxed) == epoch)
         return;
@@ -230,22 +242,36 @@ static void touch_inherited(conn_handle handle)
         track_touch(process, handle);
 }
 
-conn_handle track_read_begin_slow(int fd, conn_handle handle)
+conn_handle track_read_begin_slow(int fd)
 {
-    if (session_inside != NULL) {
+    conn_handle handle;
+
+    if (session_inside != NULL)
         session_nested(fd);
-        handle = fdmap_get(fd);
-    }
+    handle = fdmap_get(fd);
     if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
         return 0;
     touch_inherited(handle);
     return handle;
 }
 
+/* Whether the server has sent anything. Asked only while it matters to the follower of the records:
+ * the client's ClientHello is complete, and no TLS library has said that the session is its own. */
+static bool server_has_sent(const struct conn *conn, int fd, const struct wire *wire)
+{
+    struct kernel_facts facts;
+
+    if (records_progress(&wire->records) != RECORDS_HELLO ||
+        atomic_load_explicit(&conn->had_session, memory_order_relaxed))
+        return hello_stage(&wire->hello) == HELLO_COMPLETE;
+    kernel_look(fd, &facts);
+    return !facts.known || facts.sent != 0;
+}
+
 void track_read_end(int fd, conn_handle handle, const void *bytes, size_t length)
 {
     struct conn *conn = conn_get(handle);
-    struct hello hello;
+    struct wire wire;
     uint64_t before;
     uint64_t key;
 
@@ -254,25 +280,49 @@ void track_read_end(int fd, conn_handle handle, const void *bytes, size_t length
     charge_read(conn, fd);
     if (recent[recent_at % RECENT] != handle)
         recent[++recent_at % RECENT] = handle;
-    track_load_hello(conn, &hello);
-    before = hello_own_key(&hello);
-    hello_feed(&hello, bytes, length);
-    key = hello_own_key(&hello);
-    store_hello(conn, &hello);
+    track_wire(conn, &wire);
+    before = hello_own_key(&wire.hello);
+    records_feed(&wire.records, &wire.hello, bytes, length, server_has_sent(conn, fd, &wire));
+    key = hello_own_key(&wire.hello);
+    store_wire(conn, &wire);
     if (before == 0 && key != 0)
         atomic_store_explicit(&hello_index[key % INDEX], conn_number(handle), memory_order_relaxed);
+}
+
+void track_written(conn_handle handle, const void *bytes, size_t length)
+{
+    struct conn *conn = conn_get(handle);
+    struct wire wire;
+
+    /* Fewer bytes say neither the one nor the other. */
+    if (conn == NULL || length < RECORDS_SERVER_HELLO_SIZE || conn_state(handle) != CONN_OPEN)
+        return;
+    track_wire(conn, &wire);
+    if (hello_stage(&wire.hello) == HELLO_NONE)
+        return;
+    if (!records_is_server_hello(bytes, length)) {
+        /* Answered in plaintext, so it was no ClientHello but text that looked like one. */
+        wire.hello = (struct hello){0};
+        store_wire(conn, &wire);
+    } else if (records_progress(&wire.records) == RECORDS_HELLO &&
+               ports_learn(atomic_load_explicit(&conn->listener, memory_order_relaxed))) {
+        struct process *process = process_here();
+
+        if (process != NULL)
+            reaper_learned(process);
+    }
 }
 
 static bool sent_hello(conn_handle handle, const uint8_t random[32])
 {
     const struct conn *conn = conn_get(handle);
-    struct hello hello;
+    struct wire wire;
     uint64_t cookie = 0;
 
     if (conn == NULL)
         return false;
-    track_load_hello(conn, &hello);
-    return hello_random_is(&hello, random) &&
+    track_wire(conn, &wire);
+    return hello_random_is(&wire.hello, random) &&
            kernel_cookie(atomic_load_explicit(&conn->fd, memory_order_relaxed), &cookie) &&
            cookie == atomic_load_explicit(&conn->cookie, memory_order_relaxed);
 }

@@ -22,16 +22,14 @@ void track_copied(int from, int to);
 
 /* A read of fd begins; ends with these bytes. begin returns the handle to give to the end: 0 means
  * that there is nothing to tell, and is what nearly every read of a program gets. */
-conn_handle track_read_begin_slow(int fd, conn_handle handle);
+conn_handle track_read_begin_slow(int fd);
 void track_read_end(int fd, conn_handle handle, const void *bytes, size_t length);
 
 static inline conn_handle track_read_begin(int fd)
 {
-    conn_handle handle = fdmap_get(fd);
-
-    if (handle == 0 && session_inside == NULL)
+    if (fdmap_number(fd) == 0 && session_inside == NULL)
         return 0;
-    return track_read_begin_slow(fd, handle);
+    return track_read_begin_slow(fd);
 }
 
 /* A connection that is tied to this descriptor for sure (the cookie is compared); one that this
@@ -41,8 +39,15 @@ conn_handle track_connection_of(int fd);
 /* The connection, among those that were read from last, whose ClientHello has this random. */
 conn_handle track_find_hello(const uint8_t random[32]);
 
-/* What the wire has seen of its ClientHello. */
-void track_load_hello(const struct conn *conn, struct hello *hello);
+/* The server has sent these bytes on an unfinished connection. */
+void track_written(conn_handle handle, const void *bytes, size_t length);
+
+/* What the wire has seen of this connection. */
+struct wire {
+    struct hello hello;
+    struct records records;
+};
+void track_wire(const struct conn *conn, struct wire *wire);
 
 /* A connection that was inherited is now this process's own to watch. */
 void track_touch(struct process *process, conn_handle handle);

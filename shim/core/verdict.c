@@ -13,6 +13,14 @@ static enum verdict shut(const struct facts *facts)
     return VERDICT_SHUT_PARTIAL;
 }
 
+/* A TLS stack that no hook sees: the client's records tell, if all of its bytes were seen. */
+static bool unfinished_on_the_wire(const struct facts *facts)
+{
+    return !facts->had_session &&
+           facts->records_bytes == facts->kernel.received - facts->kernel.unread &&
+           (facts->records == RECORDS_PARTIAL_HELLO || facts->records == RECORDS_HELLO);
+}
+
 /* Only the client's time is charged. */
 static bool server_is_late(const struct facts *facts)
 {
@@ -35,11 +43,11 @@ enum verdict verdict_of(const struct facts *facts)
             return VERDICT_ABSTAIN_PLAIN;
         if (!facts->kernel.known)
             return VERDICT_ABSTAIN_BLIND;
-        if (answered && !facts->owns_waiting)
+        if (answered && !facts->owns_waiting && !unfinished_on_the_wire(facts))
             return VERDICT_ABSTAIN_ANSWERED;
         /* Answered, so there was a plaintext phase: the clock is that of the handshake, and all
          * that is known of it is that it is one of those that wait. */
-        if (answered && facts->now_ns < facts->waiting_due_ns)
+        if (answered && facts->owns_waiting && facts->now_ns < facts->waiting_due_ns)
             return VERDICT_NOT_DUE;
     }
     if (server_is_late(facts))

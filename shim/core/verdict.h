@@ -10,6 +10,7 @@
 
 #include "core/kernel.h"
 #include "wire/hello.h"
+#include "wire/records.h"
 
 struct facts {
     uint64_t now_ns;
@@ -19,7 +20,10 @@ struct facts {
     bool tls_port;           /* it was accepted on a port that speaks TLS from the first byte */
     bool owns_waiting;       /* the pigeonhole: it must own one of the sessions that wait */
     uint64_t waiting_due_ns; /* ... and the last of them to begin is due by then */
-    enum hello_stage hello;  /* the wire */
+    bool had_session;        /* ... a session of it was seen before: the TLS library knows more */
+    enum hello_stage hello;  /* the wire: its ClientHello */
+    enum records_progress records; /* ... how far its records say the handshake is */
+    uint64_t records_bytes;        /* ... having seen so many bytes */
     struct kernel_facts kernel;
 };
 
@@ -31,8 +35,8 @@ enum verdict {
     VERDICT_SHUT_HALFWAY,     /* shut: it sent its ClientHello and did not go on */
     VERDICT_ABSTAIN_PORT,     /* the operator wants it left alone */
     VERDICT_ABSTAIN_PLAIN,    /* nothing says that it speaks TLS */
-    VERDICT_ABSTAIN_ANSWERED, /* a TLS port, but the server has sent something and no session is
-                                 known: the handshake may have finished unseen */
+    VERDICT_ABSTAIN_ANSWERED, /* a TLS port, but the server has sent something, and neither a
+                                 session nor the wire says that the handshake is unfinished */
     VERDICT_ABSTAIN_BLIND,    /* this kernel does not say whether the server has sent anything */
     VERDICTS
 };

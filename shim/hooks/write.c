@@ -2,6 +2,7 @@
  * not raise SIGPIPE: a server that leaves that signal at its default would die of our doing. While
  * a handshake is unfinished its writes are made with MSG_NOSIGNAL; if it was not us, the signal
  * that the program would have got is raised here. */
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -26,14 +27,28 @@ static conn_handle guarded(int fd)
     return handle != 0 && (CONN_IN(conn_state(handle)) & states) != 0 ? handle : 0;
 }
 
-static ssize_t ended(conn_handle handle, int flags, ssize_t result)
+/* After the call: its first bytes were good to read, the kernel has read them. */
+static ssize_t ended(conn_handle handle, const void *bytes, size_t length, int flags,
+                     ssize_t result)
 {
+    int saved = errno;
+
+    if (result > 0)
+        track_written(handle, bytes, length < (size_t)result ? length : (size_t)result);
+    errno = saved;
     if (result < 0 && errno == EPIPE && (flags & MSG_NOSIGNAL) == 0 &&
         conn_state(handle) != CONN_SHUT) {
         pthread_kill(pthread_self(), SIGPIPE);
         errno = EPIPE;
     }
     return result;
+}
+
+static ssize_t ended_vector(conn_handle handle, const struct iovec *vector, int flags,
+                            ssize_t result)
+{
+    return result > 0 ? ended(handle, vector[0].iov_base, vector[0].iov_len, flags, result)
+                      : ended(handle, NULL, 0, flags, result);
 }
 
 HOOK ssize_t write(int fd, const void *buffer, size_t size)
@@ -47,7 +62,7 @@ HOOK ssize_t write(int fd, const void *buffer, size_t size)
     /* The socket was closed behind our back, and its number now is a file. */
     if (result < 0 && errno == ENOTSOCK)
         return next_libc()->write(fd, buffer, size);
-    return ended(handle, 0, result);
+    return ended(handle, buffer, size, 0, result);
 }
 
 HOOK ssize_t writev(int fd, const struct iovec *vector, int count)
@@ -56,14 +71,14 @@ HOOK ssize_t writev(int fd, const struct iovec *vector, int count)
     struct msghdr message = {0};
     ssize_t result;
 
-    if (handle == 0 || count <= 0)
+    if (handle == 0 || count <= 0 || count > IOV_MAX)
         return next_libc()->writev(fd, vector, count);
     message.msg_iov = (struct iovec *)(uintptr_t)vector;
     message.msg_iovlen = (size_t)count;
     result = next_libc()->sendmsg(fd, &message, MSG_NOSIGNAL);
     if (result < 0 && errno == ENOTSOCK)
         return next_libc()->writev(fd, vector, count);
-    return ended(handle, 0, result);
+    return ended_vector(handle, vector, 0, result);
 }
 
 HOOK ssize_t send(int fd, const void *buffer, size_t size, int flags)
@@ -72,7 +87,8 @@ HOOK ssize_t send(int fd, const void *buffer, size_t size, int flags)
 
     if (handle == 0)
         return next_libc()->send(fd, buffer, size, flags);
-    return ended(handle, flags, next_libc()->send(fd, buffer, size, flags | MSG_NOSIGNAL));
+    return ended(handle, buffer, size, flags,
+                 next_libc()->send(fd, buffer, size, flags | MSG_NOSIGNAL));
 }
 
 HOOK ssize_t sendto(int fd, const void *buffer, size_t size, int flags,
@@ -82,15 +98,18 @@ HOOK ssize_t sendto(int fd, const void *buffer, size_t size, int flags,
 
     if (handle == 0)
         return next_libc()->sendto(fd, buffer, size, flags, address, length);
-    return ended(handle, flags,
+    return ended(handle, buffer, size, flags,
                  next_libc()->sendto(fd, buffer, size, flags | MSG_NOSIGNAL, address, length));
 }
 
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     conn_handle handle = guarded(fd);
+    ssize_t result;
 
     if (handle == 0)
         return next_libc()->sendmsg(fd, message, flags);
-    return ended(handle, flags, next_libc()->sendmsg(fd, message, flags | MSG_NOSIGNAL));
+    result = next_libc()->sendmsg(fd, message, flags | MSG_NOSIGNAL);
+    return result > 0 ? ended_vector(handle, message->msg_iov, flags, result)
+                      : ended(handle, NULL, 0, flags, result);
 }

@@ -72,6 +72,7 @@ uint64_t records_bytes(const struct records *records);
  * Whether these first bytes that a server writes look like the start of a TLS record with a
  * ServerHello or an alert. At least 6 bytes are needed; false with fewer.
  */
+#define RECORDS_SERVER_HELLO_SIZE 6U
 bool records_is_server_hello(const uint8_t *bytes, size_t length);
 
 #endif
