@@ -28,7 +28,7 @@ teardown() {
 
 @test "blocking SSL_accept: clients that wait in the accept queue lose nothing of their time" {
     host_start blocking
-    clients --late 3.5 silent=2 hello quick=3
+    clients --late 3 --limit 8 silent=2 hello quick=3
     host_done 3
 }
 

@@ -6,9 +6,10 @@
 #include "lib/host.h"
 #include "lib/tls.h"
 
-#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 struct door {
     SSL_CTX *context;
@@ -27,12 +28,13 @@ static void *accept_and_serve(void *argument)
 static void *wait_and_serve(void *argument)
 {
     const struct door connection = *(struct door *)argument;
-    struct pollfd wanted = {.fd = connection.listener, .events = POLLIN | POLLRDHUP};
+    char first;
 
     free(argument);
-    if (poll(&wanted, 1, -1) < 0)
-        host_die("poll");
-    tls_serve(connection.context, connection.listener);
+    if (recv(connection.listener, &first, 1, MSG_PEEK) == 1)
+        tls_serve(connection.context, connection.listener);
+    else
+        close(connection.listener);
     return NULL;
 }
 
