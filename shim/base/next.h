@@ -19,6 +19,7 @@
     X(accept, int, (int, struct sockaddr *, socklen_t *))                                          \
     X(accept4, int, (int, struct sockaddr *, socklen_t *, int))                                    \
     X(connect, int, (int, const struct sockaddr *, socklen_t))                                     \
+    X(listen, int, (int, int))                                                                     \
     X(read, ssize_t, (int, void *, size_t))                                                        \
     X(readv, ssize_t, (int, const struct iovec *, int))                                            \
     X(recv, ssize_t, (int, void *, size_t, int))                                                   \

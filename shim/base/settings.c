@@ -257,10 +257,11 @@ static void read_log(struct reading *reading, const struct setting *setting, str
     memcpy(out->log_path, value.at, value.length); /* the rest is zero already */
 }
 
+/* The log first: what is wrong with the others is to be found there. */
 static const struct setting known[] = {
+    {"SHAKEOUT_LOG", read_log},
     {TIMEOUT_NAME, read_timeout},
     {"SHAKEOUT_PORTS", read_ports},
-    {"SHAKEOUT_LOG", read_log},
 };
 static const struct setting legacy = {LEGACY_NAME, read_legacy_timeout};
 

@@ -47,6 +47,38 @@ void text_seconds(struct text *text, uint64_t span_ns)
     text_digits(text, span_ns % CLOCK_SECOND / CLOCK_MILLISECOND, 3);
 }
 
+/* Years are counted from March, so that the leap day is a year's last one: then the days before a
+ * month follow from its number, and 400 years have 146097 days. */
+static void text_date(struct text *text, uint64_t days)
+{
+    uint64_t from_march = days + 719468; /* since the first of March of the year 0 */
+    uint64_t era = from_march / 146097;
+    uint64_t day = from_march % 146097;
+    uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    uint64_t month;
+
+    day -= 365 * year + year / 4 - year / 100;
+    month = (5 * day + 2) / 153;
+    day -= (153 * month + 2) / 5;
+    text_digits(text, era * 400 + year + (month >= 10 ? 1 : 0), 4);
+    text_string(text, "-");
+    text_digits(text, month < 10 ? month + 3 : month - 9, 2);
+    text_string(text, "-");
+    text_digits(text, day + 1, 2);
+}
+
+void text_utc(struct text *text, uint64_t seconds)
+{
+    text_date(text, seconds / 86400);
+    text_string(text, "T");
+    text_digits(text, seconds / 3600 % 24, 2);
+    text_string(text, ":");
+    text_digits(text, seconds / 60 % 60, 2);
+    text_string(text, ":");
+    text_digits(text, seconds % 60, 2);
+    text_string(text, "Z");
+}
+
 static void text_ipv4(struct text *text, const struct in_addr *address)
 {
     char string[INET_ADDRSTRLEN] = "";

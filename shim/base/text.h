@@ -27,6 +27,10 @@ void text_number(struct text *text, uint64_t number);
 /* Seconds with three decimals, rounded down: 10003456789 ns is "10.003". */
 void text_seconds(struct text *text, uint64_t span_ns);
 
+/* A time of CLOCK_REALTIME, seconds since 1970, in RFC 3339: "2026-11-23T15:04:05Z". gmtime(3)
+ * takes a lock. */
+void text_utc(struct text *text, uint64_t seconds);
+
 /* "203.0.113.7:51514", "[2001:db8::1]:51514"; an IPv4-mapped address is written as IPv4. */
 void text_address(struct text *text, const struct sockaddr *address);
 

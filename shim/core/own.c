@@ -5,16 +5,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/high.h"
+#include "base/kept.h"
 
 /* All calls here are raw system calls: our own hooks stand in front of libc's. */
 #define DECADES 1500000000U /* seconds, about 47 years */
-#define HIGH    1024U       /* no need for a larger descriptor table than this */
 
 static _Atomic int timer_fd = -1;
 static _Atomic int probe_fd = -1;
@@ -45,27 +45,12 @@ static void choose_tag(void)
                                             memory_order_relaxed, memory_order_relaxed);
 }
 
-static int high_number(void)
-{
-    struct rlimit limit;
-    rlim_t top = HIGH;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < top)
-        top = limit.rlim_cur;
-    return top > 32 ? (int)top - 16 : 3;
-}
-
 /* A duplicate of fd at the number `wanted`, if that is still a descriptor of ours, else high up. */
 static int place(int fd, int wanted)
 {
-    int number;
-
     if (has_tag(wanted))
         return (int)syscall(SYS_dup3, fd, wanted, O_CLOEXEC);
-    number = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, high_number());
-    if (number < 0)
-        number = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
-    return number;
+    return high_copy(fd);
 }
 
 /* fork() in the moment of a probe: the child has a duplicate of a socket that it knows nothing of.
@@ -168,18 +153,19 @@ bool own_is(int fd)
         return false;
     if (fd == atomic_load_explicit(&probe_fd, memory_order_relaxed))
         return atomic_load_explicit(&probing, memory_order_relaxed) || has_tag(fd);
-    return fd == own_timer() && has_tag(fd);
+    return (fd == own_timer() && has_tag(fd)) || kept_is(fd);
 }
 
 int own_next(unsigned int first, unsigned int last)
 {
-    const int both[] = {own_timer(), atomic_load_explicit(&probe_fd, memory_order_relaxed)};
+    const int all[] = {own_timer(), atomic_load_explicit(&probe_fd, memory_order_relaxed),
+                       kept_number()};
     int found = -1;
 
-    for (size_t i = 0; i < 2; i++)
-        if (both[i] >= 0 && (unsigned int)both[i] >= first && (unsigned int)both[i] <= last &&
-            (found < 0 || both[i] < found) && own_is(both[i]))
-            found = both[i];
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (all[i] >= 0 && (unsigned int)all[i] >= first && (unsigned int)all[i] <= last &&
+            (found < 0 || all[i] < found) && own_is(all[i]))
+            found = all[i];
     return found;
 }
 
@@ -188,8 +174,12 @@ void own_vacate(int fd)
     bool probe = fd == atomic_load_explicit(&probe_fd, memory_order_relaxed);
     int number;
 
+    if (kept_is(fd)) {
+        kept_vacate(fd);
+        return;
+    }
     if (!own_is(fd))
         return;
-    number = (int)syscall(SYS_fcntl, own_timer(), F_DUPFD_CLOEXEC, high_number());
+    number = high_copy(own_timer());
     atomic_store_explicit(probe ? &probe_fd : &timer_fd, number, memory_order_release);
 }

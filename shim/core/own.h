@@ -34,7 +34,8 @@ bool own_timer_set(uint64_t when_ns);
 int own_probe(int fd);
 void own_probe_end(void);
 
-/* For the hooks: is this descriptor ours? Any thread or signal handler. */
+/* For the hooks: is this descriptor ours, or the log's (base/kept.h)? Any thread or signal handler.
+ */
 bool own_is(int fd);
 
 /* The lowest of our descriptors that is in [first, last]; -1: none. */

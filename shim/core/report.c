@@ -35,7 +35,15 @@ void report_shut(const struct shut_connection *shut, uint64_t now_ns)
     text_string(&text, shut->received == 1 ? " byte (" : " bytes (");
     text_string(&text, verdict_reason(shut->verdict));
     text_string(&text, ")");
-    log_line(text.bytes);
+    log_write(&(struct log_entry){
+        .message = LOG_SHUT,
+        .text = text.bytes,
+        .reason = verdict_reason(shut->verdict),
+        .client = &shut->client.any,
+        .elapsed_ns = shut->elapsed_ns,
+        .received = shut->received,
+        .port = shut->port,
+    });
 }
 
 uint64_t report_flush(uint64_t now_ns)
@@ -51,7 +59,8 @@ uint64_t report_flush(uint64_t now_ns)
     text_number(&text, held_back);
     text_string(&text, held_back == 1 ? " more client was shut" : " more clients were shut");
     text_string(&text, " in the last second");
-    log_line(text.bytes);
+    log_write(
+        &(struct log_entry){.message = LOG_SHUT_MORE, .text = text.bytes, .count = held_back});
     held_back = 0;
     return CLOCK_NEVER;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "core/charge.h"
 #include "core/kernel.h"
 #include "core/pending.h"
@@ -134,6 +135,19 @@ void track_closing_range(unsigned int first, unsigned int last)
     }
 }
 
+/* The process is a server, or the parent of servers that are about to give up root or enter a
+ * chroot. Not before: what never serves gets nothing. */
+static void become_server(void)
+{
+    log_open();
+}
+
+void track_listening(int fd)
+{
+    if (kernel_local_port(fd) != 0)
+        become_server();
+}
+
 void track_accepted(int listener, int fd)
 {
     struct process *process = process_here();
@@ -146,6 +160,8 @@ void track_accepted(int listener, int fd)
         return;
     track_closing(fd);
     port = kernel_local_port(fd);
+    if (port != 0)
+        become_server();
     kernel_cookie(listener, &listener_cookie);
     handle = take_in(process, fd, (uint32_t)listener_cookie, port);
     if (handle == 0 || ports_hands_off(port))

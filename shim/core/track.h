@@ -14,6 +14,7 @@
 #include "core/fdmap.h"
 #include "core/session.h"
 
+void track_listening(int fd);
 void track_accepted(int listener, int fd);
 void track_connected(int fd, const struct sockaddr *address, socklen_t length);
 void track_closing(int fd); /* before the descriptor is closed, or replaced by dup2() */
@@ -27,7 +28,7 @@ void track_read_end(int fd, conn_handle handle, const void *bytes, size_t length
 
 static inline conn_handle track_read_begin(int fd)
 {
-    if (fdmap_number(fd) == 0 && session_inside == NULL)
+    if (fdmap_entry(fd) == 0 && session_inside == NULL)
         return 0;
     return track_read_begin_slow(fd);
 }

@@ -12,6 +12,17 @@ static int accepted(int listener, int fd)
     return fd;
 }
 
+HOOK int listen(int fd, int backlog)
+{
+    int result = next_libc()->listen(fd, backlog);
+    int saved = errno;
+
+    if (result == 0 && hook_active())
+        track_listening(fd);
+    errno = saved;
+    return result;
+}
+
 HOOK int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
     return accepted(fd, next_libc()->accept(fd, address, length));

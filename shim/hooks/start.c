@@ -15,7 +15,7 @@ static struct settings settings;
 static void complain(void *context, const char *text)
 {
     (void)context;
-    log_line(text);
+    log_write(&(struct log_entry){.message = LOG_SETTING, .text = text});
 }
 
 __attribute__((constructor)) static void start(void)
