@@ -73,8 +73,18 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "caddy" {
+    check_server caddy
+}
+
+# bats test_tags=slow
 @test "cheroot" {
     check_server cheroot
+}
+
+# bats test_tags=slow
+@test "coturn" {
+    check_server coturn
 }
 
 # bats test_tags=slow
@@ -101,6 +111,16 @@ teardown() {
     check_server dovecot-starttls
 }
 
+# bats test_tags=slow
+@test "ejabberd" {
+    check_server ejabberd
+}
+
+# bats test_tags=slow
+@test "erlang" {
+    check_server erlang
+}
+
 @test "exim" {
     check_server exim
 }
@@ -108,6 +128,11 @@ teardown() {
 # bats test_tags=slow
 @test "exim-starttls" {
     check_server exim-starttls
+}
+
+# bats test_tags=slow
+@test "gnutls-serv" {
+    check_server gnutls-serv
 }
 
 # bats test_tags=slow
@@ -120,8 +145,23 @@ teardown() {
     check_server gunicorn-sync
 }
 
+# bats test_tags=slow
+@test "h2o" {
+    check_server h2o
+}
+
 @test "haproxy" {
     check_server haproxy
+}
+
+# bats test_tags=slow
+@test "hitch" {
+    check_server hitch
+}
+
+# bats test_tags=slow
+@test "inspircd" {
+    check_server inspircd
 }
 
 # bats test_tags=slow
@@ -179,8 +219,18 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "monit" {
+    check_server monit
+}
+
+# bats test_tags=slow
 @test "mosquitto" {
     check_server mosquitto
+}
+
+# bats test_tags=slow
+@test "mumble" {
+    check_server mumble
 }
 
 # bats test_tags=slow
@@ -223,6 +273,11 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "nrpe" {
+    check_server nrpe
+}
+
+# bats test_tags=slow
 @test "ocserv" {
     check_server ocserv
 }
@@ -239,6 +294,11 @@ teardown() {
 # bats test_tags=slow
 @test "perl" {
     check_server perl
+}
+
+# bats test_tags=slow
+@test "pgbouncer" {
+    check_server pgbouncer
 }
 
 # bats test_tags=slow
@@ -329,6 +389,11 @@ teardown() {
 
 @test "socat-fork" {
     check_server socat-fork
+}
+
+# bats test_tags=slow
+@test "squid" {
+    check_server squid
 }
 
 # bats test_tags=slow

@@ -1,6 +1,7 @@
 """What a client asks for after its handshake, and how it knows that it was answered."""
 
 import struct
+import zlib
 
 from connection import Unexpected
 
@@ -98,8 +99,22 @@ def nbd():
                lambda data: data[:8] == b"\x00\x03\xe8\x89\x04\x55\x65\xa9")
 
 
+def stun():
+    """RFC 8489: a Binding request, answered by a Binding response with the same transaction."""
+    header = struct.pack("!HHI", 0x0001, 0, 0x2112A442) + b"shakeout-it!"
+    return Ask(header, contains(b"shakeout-it!"))
+
+
+def nrpe():
+    """NRPE version 2: a query for the server's version in a packet of fixed size with a CRC-32."""
+    head, tail = struct.pack("!hh", 2, 1), struct.pack("!h", 0) + b"_NRPE_CHECK".ljust(1026, b"\0")
+    crc = zlib.crc32(head + bytes(4) + tail)
+    return Ask(head + struct.pack("!I", crc) + tail, contains(b"NRPE v"))
+
+
 NAMED = {"http": http, "h2": Http2, "dns": dns, "ldap": ldap, "mqtt": mqtt, "xmpp": xmpp,
-         "postgres": postgres, "mysql": mysql, "nbd": nbd}
+         "postgres": postgres, "mysql": mysql, "nbd": nbd,
+         "stun": stun, "nrpe": nrpe}
 
 
 def parse(text):

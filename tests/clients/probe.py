@@ -320,7 +320,10 @@ def flood(probe, report):
     early = [s for s in shut if s < probe.deadline]
     report.line(len(shut) == count and not late and not early, "%d stalled at once" % count,
                 "all shut in time",
-                "%d shut, %d early, %d late" % (len(shut), len(early), len(late)),
+                "%d shut, %d early, %d late%s" % (
+                    len(shut), len(early), len(late),
+                    "".join(sorted({", port %d open" % c.local_port for c in held
+                                    if c.closed_after is None})[:5])),
                 max(shut) if shut else None)
     report.line(bool(served) and not failed, "good clients meanwhile", "all answered",
                 "%d answered, %d not%s" % (len(served), len(failed),
@@ -352,7 +355,15 @@ def logged(probe, report, clients):
     ports = [int(m.group(1)) for m in (re.search(r"client \S*:(\d+) on port", l) for l in lines) if m]
     expected = sorted(client.connection.local_port for client in clients
                       if client.connection and client.connection.closed_after is not None)
-    report.line(sorted(ports) == expected, "lines of log", str(len(expected)), str(len(ports)))
+    wrong = [str(port) for port in sorted(set(ports) ^ set(expected))]
+    report.line(sorted(ports) == expected, "lines of log", str(len(expected)),
+                " ".join([str(len(ports))] + [where(clients, port) for port in wrong]))
+
+
+def where(clients, port):
+    """The name of the client that has this port."""
+    names = [c.name for c in clients if c.connection and str(c.connection.local_port) == port]
+    return "(%s)" % (names[0] if names else "a client of port %s" % port)
 
 
 def protected(probe, report):
@@ -372,8 +383,10 @@ def protected(probe, report):
 
 
 def control(probe, report):
+    """Without the library, or where it can do nothing: then its log, if given, stays empty."""
     stalled = stalled_clients()
     run_all(stalled, probe, report, serial=False)
+    logged(probe, report, [])
     for client in stalled:
         if client.connection:
             client.connection.close()
@@ -390,7 +403,8 @@ def arguments():
     parser.add_argument("--deadline", type=float, default=1.5)
     parser.add_argument("--room", type=float, default=0.3, help="how late a client may be shut")
     parser.add_argument("--tls", default="1.2,1.3", help="the versions that the server speaks")
-    parser.add_argument("--control", action="store_true", help="the server runs without the library")
+    parser.add_argument("--control", action="store_true", 
+                        help="the server runs without the library, or the library can do nothing")
     parser.add_argument("--serial", action="store_true", help="one client after another")
     parser.add_argument("--flood", type=int, default=0, help="stalled clients at once")
     parser.add_argument("--flood-room", type=float, default=0.5)

@@ -14,6 +14,7 @@
 #   serial     yes: serves one connection at a time
 #   flood      how many stalled clients at once (default 200; 0: the server cannot)
 #   room       how late, in seconds, a stalled client may be shut (default 0.3)
+#   inert      yes: the library can do nothing there, so it must do no harm
 #   log        no: the process that shuts cannot reach the log file
 #   no-sanitizer  why the server cannot run under a sanitizer build of the library
 #   needs      a program of tests/servers/programs that fails where the server cannot run
@@ -194,7 +195,8 @@ control_server() {
 protected_server() {
     local name=$1 deadline=$2 status=0
     local options=(--room "$(server_meta "$name" room 0.3)" --flood "$(server_meta "$name" flood 200)")
-    [[ $(server_meta "$name" serial) == yes ]] && options+=(--serial)
+    [[ $(server_meta "$name" serial) != yes ]] || options+=(--serial)
+    [[ $(server_meta "$name" inert) != yes ]] || options+=(--control)
     start_server "$name" protected "$deadline" || return 1
     [[ $(server_meta "$name" log) == no ]] || options+=(--log "$SERVER_LOG")
     probe_server "$name" "$deadline" "${options[@]}" >"$SERVER_DIR/probe" || status=$?
