@@ -5,16 +5,32 @@
 
 _Atomic(_Atomic uint32_t *) fdmap_pieces[FDMAP_PIECES];
 
-static conn_handle handle_of(uint32_t number)
+/* An entry is a record's number and the last bits of its generation: a record that ended soon lives
+ * again, often on the same descriptor, and must not be taken for its former life. */
+#define NUMBER_BITS    22U
+#define NUMBERS        (1U << NUMBER_BITS)
+#define ENTRY_OUTGOING UINT32_MAX
+
+static uint32_t entry_of(conn_handle handle)
 {
-    return number == UINT32_MAX ? FDMAP_OUTGOING : conn_current(number);
+    if (handle == FDMAP_OUTGOING)
+        return ENTRY_OUTGOING;
+    return (uint32_t)(handle >> 32) << NUMBER_BITS | conn_number(handle);
+}
+
+static conn_handle handle_of(uint32_t entry)
+{
+    conn_handle handle;
+
+    if (entry == ENTRY_OUTGOING)
+        return FDMAP_OUTGOING;
+    handle = conn_current(entry % NUMBERS);
+    return entry_of(handle) == entry ? handle : 0;
 }
 
 conn_handle fdmap_get(int fd)
 {
-    uint32_t number = fdmap_number(fd);
-
-    return number != 0 ? handle_of(number) : 0;
+    return handle_of(fdmap_entry(fd));
 }
 
 static _Atomic uint32_t *map_piece(uint32_t which)
@@ -39,7 +55,8 @@ bool fdmap_set(int fd, conn_handle handle, conn_handle *before)
     _Atomic uint32_t *piece;
 
     *before = 0;
-    if (index >= FDMAP_PIECE * FDMAP_PIECES)
+    if (index >= FDMAP_PIECE * FDMAP_PIECES ||
+        (handle != FDMAP_OUTGOING && conn_number(handle) >= NUMBERS - 1))
         return false;
     piece = atomic_load_explicit(&fdmap_pieces[index / FDMAP_PIECE], memory_order_acquire);
     if (piece == NULL && handle == 0)
@@ -48,7 +65,7 @@ bool fdmap_set(int fd, conn_handle handle, conn_handle *before)
         piece = map_piece(index / FDMAP_PIECE);
     if (piece == NULL)
         return false;
-    *before = handle_of(atomic_exchange_explicit(&piece[index % FDMAP_PIECE], conn_number(handle),
+    *before = handle_of(atomic_exchange_explicit(&piece[index % FDMAP_PIECE], entry_of(handle),
                                                  memory_order_acq_rel));
     return true;
 }
@@ -56,14 +73,13 @@ bool fdmap_set(int fd, conn_handle handle, conn_handle *before)
 bool fdmap_remove(int fd, conn_handle handle)
 {
     uint32_t index = (uint32_t)fd;
+    uint32_t entry = entry_of(handle);
     _Atomic uint32_t *piece;
-
-    uint32_t number = conn_number(handle);
 
     if (handle == 0 || fdmap_get(fd) != handle)
         return false;
     piece = atomic_load_explicit(&fdmap_pieces[index / FDMAP_PIECE], memory_order_acquire);
-    return atomic_compare_exchange_strong_explicit(&piece[index % FDMAP_PIECE], &number, 0,
+    return atomic_compare_exchange_strong_explicit(&piece[index % FDMAP_PIECE], &entry, 0,
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
@@ -79,7 +95,7 @@ int fdmap_next(unsigned int first, unsigned int last)
             fd = (fd / FDMAP_PIECE + 1) * FDMAP_PIECE;
             continue;
         }
-        if (fdmap_number((int)fd) != 0)
+        if (fdmap_entry((int)fd) != 0)
             return (int)fd;
         fd++;
     }

@@ -1,6 +1,6 @@
 /* Which connection a descriptor belongs to.
  *
- * A table of record numbers by descriptor number, in pieces that are mapped when a descriptor of
+ * A table of 32-bit entries by descriptor number, in pieces that are mapped when a descriptor of
  * their range is first tracked. Lock-free, no malloc(): any thread or signal handler; a vfork child
  * may only look. What it says can be out of date (a raw system call closed the descriptor): whoever
  * acts on it asks the kernel for SO_COOKIE first. */
@@ -20,9 +20,8 @@
 
 extern _Atomic(_Atomic uint32_t *) fdmap_pieces[FDMAP_PIECES];
 
-/* What the table says of this descriptor: a record's number, 0 for none. The price of every read()
- * of the program. */
-static inline uint32_t fdmap_number(int fd)
+/* What the table says of this descriptor, 0 for none. The price of every read() of the program. */
+static inline uint32_t fdmap_entry(int fd)
 {
     uint32_t index = (uint32_t)fd;
     _Atomic uint32_t *piece;

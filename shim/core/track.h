@@ -15,6 +15,10 @@
 #include "core/session.h"
 
 void track_listening(int fd);
+/* At the start of the program: connections on the ports of SHAKEOUT_PORTS that it was given by
+ * another (inetd, a server that executes its workers) and that have not been answered yet. */
+void track_inherited(void);
+
 void track_accepted(int listener, int fd);
 void track_connected(int fd, const struct sockaddr *address, socklen_t length);
 void track_closing(int fd); /* before the descriptor is closed, or replaced by dup2() */
