@@ -29,8 +29,10 @@ void log_open(void)
         return;
     if (settings_kept->log == LOG_FILE)
         log_file_open(settings_kept->log_path);
-    else if (settings_kept->log == LOG_SYSLOG || settings_kept->log == LOG_JOURNAL)
-        log_socket_open();
+    else if (settings_kept->log == LOG_SYSLOG)
+        log_socket_open(LOG_SYSLOG_PATH);
+    else if (settings_kept->log == LOG_JOURNAL)
+        log_socket_open(LOG_JOURNAL_PATH);
     errno = saved;
 }
 

@@ -4,8 +4,6 @@
 
 #include "base/log_socket.h"
 
-#define PATH "/run/systemd/journal/socket"
-
 /* Made once with uuidgen(1); they never change, people write filters with them. */
 static const char *const message_ids[LOG_MESSAGES] = {
     [LOG_SETTING] = "9c8223421c924e96ae2e7e0af4bd13ad",
@@ -75,5 +73,5 @@ void log_journal_write(const struct log_entry *entry, bool keep)
     parts[1] = (struct iovec){message.bytes, message.length};
     parts[2] = (struct iovec){end, strlen(end)};
     parts[3] = (struct iovec){fields.bytes, fields.length};
-    log_socket_send(PATH, parts, sizeof(parts) / sizeof(parts[0]), keep);
+    log_socket_send(LOG_JOURNAL_PATH, parts, sizeof(parts) / sizeof(parts[0]), keep);
 }

@@ -16,20 +16,22 @@ static int make_socket(void)
     return (int)syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-void log_socket_open(void)
-{
-    int fd = make_socket();
-
-    if (fd >= 0)
-        kept_put(fd);
-}
-
 static bool connect_to(int fd, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
     return syscall(SYS_connect, fd, &address, sizeof(address)) == 0;
+}
+
+void log_socket_open(const char *path)
+{
+    int fd = make_socket();
+
+    if (fd < 0)
+        return;
+    connect_to(fd, path);
+    kept_put(fd);
 }
 
 static void send_over(int fd, const char *path, struct iovec *parts, size_t count)
@@ -51,7 +53,7 @@ void log_socket_send(const char *path, struct iovec *parts, size_t count, bool k
 
     if (keep) {
         if (kept_get() < 0)
-            log_socket_open();
+            log_socket_open(path);
         fd = kept_get();
         if (fd >= 0)
             send_over(fd, path, parts, count);

@@ -13,8 +13,12 @@
 #include "base/log.h"
 #include "base/text.h"
 
-/* Makes the socket and keeps it, see kept.h. It is connected with its first datagram. */
-void log_socket_open(void);
+/* Where syslog and the journal listen. */
+#define LOG_SYSLOG_PATH  "/dev/log"
+#define LOG_JOURNAL_PATH "/run/systemd/journal/socket"
+
+/* Makes the socket, connected if somebody listens there now, and keeps it, see kept.h. */
+void log_socket_open(const char *path);
 
 /* One datagram. keep: the process is a server, the socket stays open afterwards. */
 void log_socket_send(const char *path, struct iovec *parts, size_t count, bool keep);

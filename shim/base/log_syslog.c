@@ -2,7 +2,6 @@
 
 #include "base/log_socket.h"
 
-#define PATH     "/dev/log"
 #define FACILITY 3U /* system daemons: RFC 5424, section 6.2.1 */
 
 void log_syslog_format(const struct log_entry *entry, struct text *out)
@@ -22,5 +21,5 @@ void log_syslog_write(const struct log_entry *entry, bool keep)
 
     log_syslog_format(entry, &line);
     part = (struct iovec){line.bytes, line.length};
-    log_socket_send(PATH, &part, 1, keep);
+    log_socket_send(LOG_SYSLOG_PATH, &part, 1, keep);
 }

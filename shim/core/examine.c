@@ -130,25 +130,44 @@ static enum examined carry_out(struct process *process, conn_handle handle, enum
     }
 }
 
+/* Is there anything to judge? If it is too early, when not. */
+static bool worth_a_look(conn_handle handle, uint64_t *again_ns, enum examined *otherwise)
+{
+    const struct conn *conn = conn_get(handle);
+
+    *otherwise = EXAMINED_DONE;
+    if (conn == NULL || (CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
+        return false;
+    *again_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
+    *otherwise = EXAMINED_AGAIN;
+    return is_due(conn, clock_now_ns());
+}
+
+enum examined examine_at(struct process *process, conn_handle handle, int fd, uint64_t *again_ns)
+{
+    enum conn_state state = conn_state(handle);
+    enum examined otherwise;
+    struct facts facts;
+
+    if (!worth_a_look(handle, again_ns, &otherwise))
+        return otherwise;
+    gather(process, conn_numbered(conn_number(handle)), state, fd, &facts);
+    if (!conn_alive(handle))
+        return EXAMINED_DONE;
+    return carry_out(process, handle, state, fd, &facts, again_ns);
+}
+
 enum examined examine(struct process *process, conn_handle handle, uint64_t *again_ns)
 {
     static bool complained;
-    const struct conn *conn = conn_get(handle);
-    enum conn_state state = conn_state(handle);
-    enum examined examined = EXAMINED_DONE;
-    struct facts facts;
+    enum examined examined;
     int fd;
 
-    if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0)
-        return EXAMINED_DONE;
-    *again_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
-    if (!is_due(conn, clock_now_ns()))
-        return EXAMINED_AGAIN;
+    if (!worth_a_look(handle, again_ns, &examined))
+        return examined;
     fd = probe(process, handle);
     if (fd >= 0) {
-        gather(process, conn, state, fd, &facts);
-        if (conn_alive(handle))
-            examined = carry_out(process, handle, state, fd, &facts, again_ns);
+        examined = examine_at(process, handle, fd, again_ns);
         own_probe_end();
         return examined;
     }

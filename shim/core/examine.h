@@ -1,4 +1,4 @@
-/* One connection is looked at, judged, and shut if the verdict says so. The reaper only. */
+/* One connection is looked at, judged, and shut if the verdict says so. */
 #ifndef SHAKEOUT_CORE_EXAMINE_H
 #define SHAKEOUT_CORE_EXAMINE_H
 
@@ -12,6 +12,10 @@ enum examined {
     EXAMINED_AGAIN   /* look again at *again_ns */
 };
 
+/* fd is this connection's socket, and nobody closes it meanwhile. */
+enum examined examine_at(struct process *process, conn_handle handle, int fd, uint64_t *again_ns);
+
+/* The reaper. Finds the socket, and looks at a duplicate of it. */
 enum examined examine(struct process *process, conn_handle handle, uint64_t *again_ns);
 
 #endif

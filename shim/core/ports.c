@@ -50,12 +50,17 @@ bool ports_hands_off(uint16_t port)
     return port == 0 || (rule != NULL && rule->kind == PORT_NEVER);
 }
 
-bool ports_speak_tls(uint16_t port)
+bool ports_listed(uint16_t port)
 {
     const struct port_rule *rule = settings_port(settings_kept, port);
 
-    if (rule != NULL)
-        return rule->kind == PORT_TLS;
+    return rule != NULL && rule->kind == PORT_TLS;
+}
+
+bool ports_speak_tls(uint16_t port)
+{
+    if (settings_port(settings_kept, port) != NULL)
+        return ports_listed(port);
     for (size_t i = 0; i < sizeof(iana_tls) / sizeof(iana_tls[0]); i++)
         if (iana_tls[i] == port)
             return loaded_tls_library();

@@ -19,6 +19,7 @@ void ports_start(const struct settings *settings);
 /* All of these: any thread or signal handler, except that ports_speak_tls() may look at the
  * loader's list of libraries (dl_iterate_phdr(3), a recursive lock) for an IANA port. */
 bool ports_hands_off(uint16_t port);
+bool ports_listed(uint16_t port);    /* as a TLS port, by the operator */
 bool ports_speak_tls(uint16_t port); /* by the operator's word or IANA's */
 uint64_t ports_timeout_ns(uint16_t port);
 

@@ -249,9 +249,12 @@ static void start(struct process *process, uint64_t value)
                                                  memory_order_acq_rel, memory_order_relaxed))
         return;
     error = start_thread(process);
+    atomic_store_explicit(&process->threadless, error != 0, memory_order_relaxed);
     if (error == 0)
         return;
-    if (!atomic_exchange_explicit(&complained, true, memory_order_relaxed))
+    /* Inside a handshake the thread that waits for the client stands in, see standin.h. */
+    if (session_inside == NULL &&
+        !atomic_exchange_explicit(&complained, true, memory_order_relaxed))
         log_unprotected("no thread to watch the deadlines", error);
     atomic_store_explicit(&retry_ns, clock_after_ns(clock_now_ns(), RETRY_NS),
                           memory_order_relaxed);

@@ -9,6 +9,10 @@
 #include "core/pending.h"
 #include "core/ports.h"
 #include "core/reaper.h"
+#include "core/standin.h"
+
+/* Connections that come with exec are looked for below this number. */
+#define INHERITED 256
 
 /* Where to look for a ClientHello first: what this thread read last. */
 #define RECENT 4U
@@ -246,6 +250,30 @@ void track_touch(struct process *process, conn_handle handle)
     }
 }
 
+void track_inherited(void)
+{
+    for (int fd = 0; fd < INHERITED; fd++) {
+        struct kernel_facts facts;
+        uint16_t port = kernel_local_port(fd);
+        struct process *process;
+        conn_handle handle;
+
+        if (port == 0 || ports_hands_off(port) || !ports_listed(port))
+            continue;
+        kernel_look(fd, &facts);
+        if (!facts.known || !facts.connected || facts.sent != 0)
+            continue;
+        process = process_here();
+        handle = process != NULL ? take_in(process, fd, 0, port) : 0;
+        if (handle == 0)
+            continue;
+        pending_push(process, handle);
+        reaper_watch(process, handle);
+        reaper_by(process, atomic_load_explicit(&conn_numbered(conn_number(handle))->deadline_ns,
+                                                memory_order_relaxed));
+    }
+}
+
 static void touch_inherited(conn_handle handle)
 {
     struct process *process;
@@ -258,6 +286,14 @@ static void touch_inherited(conn_handle handle)
         track_touch(process, handle);
 }
 
+static void stand_in(conn_handle handle, int fd)
+{
+    struct process *process = process_known();
+
+    if (process != NULL && atomic_load_explicit(&process->threadless, memory_order_relaxed))
+        standin_wait(process, handle, fd);
+}
+
 conn_handle track_read_begin_slow(int fd)
 {
     conn_handle handle;
@@ -268,6 +304,8 @@ conn_handle track_read_begin_slow(int fd)
     if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
         return 0;
     touch_inherited(handle);
+    if (session_inside != NULL)
+        stand_in(handle, fd);
     return handle;
 }
 

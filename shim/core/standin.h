@@ -1,0 +1,16 @@
+/* The deadline where no thread can be had (RLIMIT_NPROC 0, seccomp: vsftpd's sessions).
+ *
+ * A handshake that blocks in a read can be bounded from inside: the thread that is about to read
+ * waits for the client itself, until the deadline, and then does what the reaper would have done. A
+ * handshake that does not block is judged at each of its steps. */
+#ifndef SHAKEOUT_CORE_STANDIN_H
+#define SHAKEOUT_CORE_STANDIN_H
+
+#include "core/conn.h"
+#include "core/process.h"
+
+/* Before a nested read of fd, this connection's socket. Returns when there is something to read,
+ * when the connection was shut, or when this is none of our business. */
+void standin_wait(struct process *process, conn_handle handle, int fd);
+
+#endif
