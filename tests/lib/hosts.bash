@@ -15,11 +15,13 @@
 #   unless COMMAND...            fails when the command succeeds (bash's `set -e` does not see a `!`)
 #   host_stop                    in teardown(): ends what is left
 #
+# HOST_UNDER is a command with arguments that starts the host in its own place (unshare, ...).
 # HOSTS_BARE=1 runs the hosts without the library: every test about a stalled client must then fail.
 
 # shellcheck shell=bash
 
 HOST_DEADLINE=1
+HOST_UNDER=()
 
 host_deadline() {
     HOST_DEADLINE=$1
@@ -52,7 +54,7 @@ host_start() {
     HOST_LOG=$BATS_TEST_TMPDIR/log
     : >"$HOST_OUT" # an earlier host's lines must not be taken for this one's
     # A session of its own, so that whatever it leaves behind can be found (no fork: not a leader).
-    setsid env "${settings[@]}" "$program" "$@" >"$HOST_OUT" 2>"$HOST_LOG" 3>&- &
+    setsid "${HOST_UNDER[@]}" env "${settings[@]}" "$program" "$@" >"$HOST_OUT" 2>"$HOST_LOG" 3>&- &
     HOST_PID=$!
     HOST_PORT=$(host_number port)
 }

@@ -292,7 +292,7 @@ static void unknown_names_are_named(void **state)
     (void)state;
     read_two("SHAKEOUT_TIMEOTU=5", "SHAKEOUT_TIMEOUT=7", 1);
     assert_says("'SHAKEOUT_TIMEOTU' is not a setting");
-    assert_says("SHAKEOUT_TIMEOUT, SHAKEOUT_PORTS, SHAKEOUT_LOG");
+    assert_says("SHAKEOUT_LOG, SHAKEOUT_TIMEOUT, SHAKEOUT_PORTS");
     assert_int_equal(settings.timeout_ns, 7 * S);
     read_two("SHAKEOUT_=1", "SHAKEOUT_TIMEOUTS=1", 2);
     read_two("SHAKEOUT_LO=off", "shakeout_log=off", 1);

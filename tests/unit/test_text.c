@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -98,6 +99,39 @@ static void addresses(void **state)
     assert_string_equal(address(AF_UNIX, NULL, 0), "unknown");
 }
 
+static const char *utc(uint64_t seconds)
+{
+    static struct text text;
+
+    text.length = 0;
+    text_utc(&text, seconds);
+    return text.bytes;
+}
+
+static void times(void **state)
+{
+    (void)state;
+    assert_string_equal(utc(0), "1970-01-01T00:00:00Z");
+    assert_string_equal(utc(951782399), "2000-02-28T23:59:59Z");
+    assert_string_equal(utc(951782400), "2000-02-29T00:00:00Z");
+    assert_string_equal(utc(951868800), "2000-03-01T00:00:00Z");
+    assert_string_equal(utc(4107542400), "2100-03-01T00:00:00Z");
+}
+
+static void every_day_is_libc_s(void **state)
+{
+    (void)state;
+    for (uint64_t day = 0; day < 400 * 366; day++) {
+        time_t seconds = (time_t)(day * 86400 + day % 86400);
+        char expected[64];
+        struct tm tm;
+
+        gmtime_r(&seconds, &tm);
+        strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%SZ", &tm);
+        assert_string_equal(utc((uint64_t)seconds), expected);
+    }
+}
+
 static void what_does_not_fit_is_cut_off(void **state)
 {
     struct text text = TEXT_EMPTY;
@@ -130,6 +164,8 @@ int main(void)
         cmocka_unit_test(numbers),
         cmocka_unit_test(seconds_are_rounded_down),
         cmocka_unit_test(addresses),
+        cmocka_unit_test(times),
+        cmocka_unit_test(every_day_is_libc_s),
         cmocka_unit_test(what_does_not_fit_is_cut_off),
         cmocka_unit_test(a_number_may_be_cut_in_the_middle),
     };
