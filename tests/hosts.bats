@@ -26,10 +26,11 @@ teardown() {
     host_done 7
 }
 
-@test "blocking SSL_accept: clients that wait in the accept queue lose nothing of their time" {
+@test "blocking SSL_accept: ten stalled clients in the accept queue, each has its own time from accept" {
+    host_deadline 0.3
     host_start blocking
-    clients --late 3 --limit 8 silent=2 hello quick=3
-    host_done 3
+    clients --late 4 --limit 6 silent=5 hello=5 quick=3
+    host_done 10
 }
 
 @test "blocking SSL_accept: good clients may be slow to finish and idle afterwards" {
