@@ -7,14 +7,18 @@
 #ifndef SHAKEOUT_BASE_NEXT_H
 #define SHAKEOUT_BASE_NEXT_H
 
+#include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* name, result, parameters. The last four are missing in older C libraries and may be NULL. */
+/* name, result, parameters. The last two are missing in older C libraries and may be NULL. */
 #define NEXT_FUNCTIONS(X)                                                                          \
     X(accept, int, (int, struct sockaddr *, socklen_t *))                                          \
     X(accept4, int, (int, struct sockaddr *, socklen_t *, int))                                    \
@@ -39,6 +43,16 @@
     X(__read_chk, ssize_t, (int, void *, size_t, size_t))                                          \
     X(__recv_chk, ssize_t, (int, void *, size_t, size_t, int))                                     \
     X(__recvfrom_chk, ssize_t, (int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *)) \
+    X(epoll_wait, int, (int, struct epoll_event *, int, int))                                      \
+    X(epoll_pwait, int, (int, struct epoll_event *, int, int, const sigset_t *))                   \
+    X(poll, int, (struct pollfd *, nfds_t, int))                                                   \
+    X(ppoll, int, (struct pollfd *, nfds_t, const struct timespec *, const sigset_t *))            \
+    X(__poll_chk, int, (struct pollfd *, nfds_t, int, size_t))                                     \
+    X(__ppoll_chk, int,                                                                            \
+      (struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t))                \
+    X(select, int, (int, fd_set *, fd_set *, fd_set *, struct timeval *))                          \
+    X(pselect, int,                                                                                \
+      (int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *))              \
     X(close_range, int, (unsigned int, unsigned int, int))                                         \
     X(closefrom, void, (int))
 

@@ -151,7 +151,7 @@ static uint64_t next_deadline(void)
     return deadlines_first_ns(&queue);
 }
 
-static void work(struct process *process)
+void reaper_work(struct process *process)
 {
     uint64_t next;
     uint64_t other;
@@ -206,7 +206,7 @@ static void *run(void *argument)
     look_again(process);
     exchange_state(process, number, THREAD_STARTING, THREAD_AWAKE);
     do
-        work(process);
+        reaper_work(process);
     while (sleep_until_due(process, number));
     exchange_state(process, number, THREAD_AWAKE, THREAD_NONE);
     return NULL;
@@ -255,7 +255,8 @@ static void start(struct process *process, uint64_t value)
     /* Inside a handshake the thread that waits for the client stands in, see standin.h. */
     if (session_inside == NULL &&
         !atomic_exchange_explicit(&complained, true, memory_order_relaxed))
-        log_unprotected("no thread to watch the deadlines", error);
+        log_unprotected(
+            "no thread can be had, deadlines are kept only where the program itself waits", error);
     atomic_store_explicit(&retry_ns, clock_after_ns(clock_now_ns(), RETRY_NS),
                           memory_order_relaxed);
     exchange_state(process, number, THREAD_STARTING, THREAD_NONE);

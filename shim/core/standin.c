@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "core/examine.h"
+#include "core/reaper.h"
 
 static bool blocks(int fd)
 {
@@ -39,4 +40,27 @@ void standin_wait(struct process *process, conn_handle handle, int fd)
     while (examine_at(process, handle, fd, &again) == EXAMINED_AGAIN && blocks(fd))
         if (readable_by(fd, again))
             return;
+}
+
+uint64_t standin_due_ns(void)
+{
+    struct process *process = process_known();
+    uint64_t armed;
+
+    if (process == NULL || !atomic_load_explicit(&process->threadless, memory_order_relaxed))
+        return CLOCK_NEVER;
+    armed = atomic_load_explicit(&process->armed_ns, memory_order_seq_cst);
+    return armed != 0 ? armed : CLOCK_NEVER;
+}
+
+void standin_work(void)
+{
+    static atomic_flag busy = ATOMIC_FLAG_INIT;
+    struct process *process = process_here();
+
+    /* One thread is enough; the queue is one thread's at a time. */
+    if (process == NULL || atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
+        return;
+    reaper_work(process);
+    atomic_flag_clear_explicit(&busy, memory_order_release);
 }

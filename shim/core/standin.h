@@ -13,4 +13,11 @@
  * when the connection was shut, or when this is none of our business. */
 void standin_wait(struct process *process, conn_handle handle, int fd);
 
+/* An event loop is about to wait. When it should look up from that at the latest; CLOCK_NEVER: it
+ * may wait as it likes, there is a reaper, or nothing pending. Cheap. */
+uint64_t standin_due_ns(void);
+
+/* That time has come. */
+void standin_work(void);
+
 #endif

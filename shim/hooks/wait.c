@@ -1,0 +1,232 @@
+/* Where event loops wait. With a reaper thread these only look whether there is one; without, the
+ * deadlines are kept from here, see core/standin.h. */
+#undef _FORTIFY_SOURCE
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+
+#include "base/clock.h"
+#include "core/standin.h"
+#include "hooks/hook.h"
+
+int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t room);
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                const sigset_t *mask, size_t room);
+
+/* The program's wait, cut into pieces that end at our deadlines. */
+struct wait {
+    uint64_t
+        end_ns; /* when the program wants to be back; CLOCK_NEVER: not before something happens */
+    bool last;  /* this piece goes to the end */
+    struct timespec piece;
+};
+
+static uint64_t from_milliseconds(int milliseconds)
+{
+    return milliseconds < 0
+               ? CLOCK_NEVER
+               : clock_after_ns(clock_now_ns(), (uint64_t)milliseconds * CLOCK_MILLISECOND);
+}
+
+static uint64_t from_timespec(const struct timespec *timeout)
+{
+    return timeout == NULL
+               ? CLOCK_NEVER
+               : clock_after_ns(clock_now_ns(), (uint64_t)timeout->tv_sec * CLOCK_SECOND +
+                                                    (uint64_t)timeout->tv_nsec);
+}
+
+static void next_piece(struct wait *wait)
+{
+    uint64_t due = standin_due_ns();
+    uint64_t now = clock_now_ns();
+    uint64_t until = due < wait->end_ns ? due : wait->end_ns;
+    uint64_t span = until > now ? until - now : 0;
+
+    wait->last = wait->end_ns <= due;
+    wait->piece.tv_sec = (time_t)(span / CLOCK_SECOND);
+    wait->piece.tv_nsec = (long)(span % CLOCK_SECOND);
+}
+
+/* Whether to wait on, after a piece that ended with this result. */
+static bool goes_on(const struct wait *wait, int result)
+{
+    int saved = errno;
+
+    if (result != 0 || wait->last)
+        return false;
+    standin_work();
+    errno = saved;
+    return true;
+}
+
+static bool alone(void)
+{
+    return standin_due_ns() == CLOCK_NEVER;
+}
+
+static int piece_milliseconds(const struct wait *wait)
+{
+    /* Rounded up: not back before the time. */
+    return (int)(wait->piece.tv_sec * 1000 + (wait->piece.tv_nsec + 999999) / 1000000);
+}
+
+static const struct timespec *piece_timespec(const struct wait *wait)
+{
+    return wait->last && wait->end_ns == CLOCK_NEVER ? NULL : &wait->piece;
+}
+
+/* A wait for ever in its last piece. */
+static int piece_or_ever(const struct wait *wait)
+{
+    return piece_timespec(wait) == NULL ? -1 : piece_milliseconds(wait);
+}
+
+HOOK int epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds)
+{
+    struct wait wait;
+    int result;
+
+    if (alone())
+        return next_libc()->epoll_wait(epoll, events, count, milliseconds);
+    wait.end_ns = from_milliseconds(milliseconds);
+    do {
+        next_piece(&wait);
+        result = next_libc()->epoll_wait(epoll, events, count, piece_or_ever(&wait));
+    } while (goes_on(&wait, result));
+    return result;
+}
+
+HOOK int epoll_pwait(int epoll, struct epoll_event *events, int count, int milliseconds,
+                     const sigset_t *mask)
+{
+    struct wait wait;
+    int result;
+
+    if (alone())
+        return next_libc()->epoll_pwait(epoll, events, count, milliseconds, mask);
+    wait.end_ns = from_milliseconds(milliseconds);
+    do {
+        next_piece(&wait);
+        result = next_libc()->epoll_pwait(epoll, events, count, piece_or_ever(&wait), mask);
+    } while (goes_on(&wait, result));
+    return result;
+}
+
+HOOK int poll(struct pollfd *fds, nfds_t count, int milliseconds)
+{
+    struct wait wait;
+    int result;
+
+    if (alone())
+        return next_libc()->poll(fds, count, milliseconds);
+    wait.end_ns = from_milliseconds(milliseconds);
+    do {
+        next_piece(&wait);
+        result = next_libc()->poll(fds, count, piece_or_ever(&wait));
+    } while (goes_on(&wait, result));
+    return result;
+}
+
+HOOK int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t room)
+{
+    return room / sizeof(*fds) < count ? next_libc()->__poll_chk(fds, count, milliseconds, room)
+                                       : poll(fds, count, milliseconds);
+}
+
+HOOK int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+               const sigset_t *mask)
+{
+    struct wait wait;
+    int result;
+
+    if (alone())
+        return next_libc()->ppoll(fds, count, timeout, mask);
+    wait.end_ns = from_timespec(timeout);
+    do {
+        next_piece(&wait);
+        result = next_libc()->ppoll(fds, count, piece_timespec(&wait), mask);
+    } while (goes_on(&wait, result));
+    return result;
+}
+
+HOOK int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                     const sigset_t *mask, size_t room)
+{
+    return room / sizeof(*fds) < count ? next_libc()->__ppoll_chk(fds, count, timeout, mask, room)
+                                       : ppoll(fds, count, timeout, mask);
+}
+
+/* select() leaves its sets empty when a piece ends without an event: keep what was asked. */
+struct sets {
+    fd_set read;
+    fd_set write;
+    fd_set except;
+};
+
+static void copy_set(fd_set *to, const fd_set *from)
+{
+    if (to != NULL && from != NULL)
+        *to = *from;
+}
+
+static int pieces_of_select(int count, fd_set *read, fd_set *write, fd_set *except,
+                            struct wait *wait, const sigset_t *mask)
+{
+    struct sets asked;
+    int result;
+
+    copy_set(&asked.read, read);
+    copy_set(&asked.write, write);
+    copy_set(&asked.except, except);
+    for (;;) {
+        next_piece(wait);
+        result = next_libc()->pselect(count, read, write, except, piece_timespec(wait), mask);
+        if (!goes_on(wait, result))
+            return result;
+        copy_set(read, &asked.read);
+        copy_set(write, &asked.write);
+        copy_set(except, &asked.except);
+    }
+}
+
+/* Sets of more than FD_SETSIZE descriptors are longer than fd_set: left alone. */
+static bool select_alone(int count)
+{
+    return alone() || count > FD_SETSIZE;
+}
+
+HOOK int select(int count, fd_set *restrict read, fd_set *restrict write, fd_set *restrict except,
+                struct timeval *restrict timeout)
+{
+    struct wait wait = {.end_ns = CLOCK_NEVER};
+    uint64_t now;
+    int result;
+
+    if (select_alone(count))
+        return next_libc()->select(count, read, write, except, timeout);
+    if (timeout != NULL)
+        wait.end_ns = clock_after_ns(clock_now_ns(), (uint64_t)timeout->tv_sec * CLOCK_SECOND +
+                                                         (uint64_t)timeout->tv_usec * 1000);
+    result = pieces_of_select(count, read, write, except, &wait, NULL);
+    /* Linux leaves there what is left of the time, select(2). */
+    now = clock_now_ns();
+    if (timeout != NULL) {
+        uint64_t left = wait.end_ns > now ? wait.end_ns - now : 0;
+
+        timeout->tv_sec = (time_t)(left / CLOCK_SECOND);
+        timeout->tv_usec = (suseconds_t)(left % CLOCK_SECOND / 1000);
+    }
+    return result;
+}
+
+HOOK int pselect(int count, fd_set *restrict read, fd_set *restrict write, fd_set *restrict except,
+                 const struct timespec *restrict timeout, const sigset_t *restrict mask)
+{
+    struct wait wait;
+
+    if (select_alone(count))
+        return next_libc()->pselect(count, read, write, except, timeout, mask);
+    wait.end_ns = from_timespec(timeout);
+    return pieces_of_select(count, read, write, except, &wait, mask);
+}
