@@ -16,30 +16,27 @@
 /* As timeout(1), env(1) and POSIX have it. */
 enum { EXIT_OWN_ERROR = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
+/* Fits a screen of 80 by 24, with the next prompt below it. */
 static const char help[] =
     "Usage: shakeout [OPTION]... [--] COMMAND [ARG]...\n"
     "  or:  shakeout --check PATH|PID\n"
-    "Run COMMAND, and shut down clients that do not finish their TLS handshake in time.\n"
+    "Run COMMAND, and shut down clients that do not finish their TLS handshake in\n"
+    "time.\n"
     "\n"
-    "  -t, --timeout DURATION  the deadline: seconds, or with ms, s, m or h; or off\n"
-    "                          (default: 60)\n"
-    "  -p, --ports PORTS       ports that speak TLS from the first byte, each with its\n"
-    "                          own deadline if wanted, and ports never to touch:\n"
-    "                          443,8443=5s,!9000\n"
-    "  -l, --log LOG           stderr, syslog, journal, off, or a file's path\n"
-    "                          (default: stderr)\n"
-    "      --check PATH|PID    say whether a program or a running process is protected:\n"
+    "  -t, --timeout DURATION  the deadline: seconds, or a number with ms, s, m or h;\n"
+    "                          or off (default: 60)\n"
+    "  -p, --ports PORTS       ports that speak TLS from the first byte; =DURATION\n"
+    "                          for one of its own; ! never to touch: 443,8443=5s,!9000\n"
+    "  -l, --log LOG           stderr (default), syslog, journal, off, or a file\n"
+    "      --check PATH|PID    say whether a program or a process is protected:\n"
     "                          exit status 0 yes, 1 no, 2 cannot tell\n"
-    "      --help              show this help and exit\n"
-    "      --version           show the version and exit\n"
+    "      --help, --version   show this help, or the version, and exit\n"
     "\n"
-    "The options set SHAKEOUT_TIMEOUT, SHAKEOUT_PORTS and SHAKEOUT_LOG for COMMAND.\n"
-    "COMMAND replaces shakeout: same process, so signals and exit status are its own.\n"
+    "The options set SHAKEOUT_TIMEOUT, SHAKEOUT_PORTS and SHAKEOUT_LOG for COMMAND,\n"
+    "which takes the place of shakeout. Exit status: 125 if shakeout fails or cannot\n"
+    "protect COMMAND, 126 if it cannot be run, 127 if not found, else COMMAND's own.\n"
     "\n"
-    "Exit status: 125 if shakeout fails or COMMAND cannot be protected, 126 if COMMAND\n"
-    "is found but cannot be run, 127 if it is not found, else that of COMMAND.\n"
-    "\n"
-    "Example: shakeout -t 10 -p 8443 python3 server.py\n";
+    "Example: shakeout -t 10 -p 8443 python3 server.py      Manual: shakeout(1), (7)\n";
 
 static void __attribute__((format(printf, 2, 3), noreturn)) die(int status, const char *format, ...)
 {
