@@ -19,7 +19,7 @@
 #   no_sanitizer WHY [SAN]  skips in a sanitizer build (or only in that of SAN)
 #
 # The caller's side (Makefile, tests/run), exported: TESTED_LIB, TESTED_SAN and TESTED_SAN_PRELOAD, the
-# sanitizer's runtime, which must come before everything else in a program that was built without it.
+# sanitizer's runtime, which a program that was built without it needs from its start.
 
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the variables are for the bats files
@@ -32,6 +32,11 @@ SHAKEOUT_CMD=${SHAKEOUT_LIB%/*}/shakeout
 SHAKEOUT_HOSTS=$SHAKEOUT_ROOT/build/tests/hosts
 SHAKEOUT_SAN=${TESTED_SAN:-}
 SHAKEOUT_PRELOAD=${TESTED_SAN_PRELOAD:+$TESTED_SAN_PRELOAD:}$SHAKEOUT_LIB
+if [[ $SHAKEOUT_SAN == thread ]]; then
+    # Behind the runtime, our hooks would be called by its interceptors on behalf of a module that is
+    # not instrumented, and no access of theirs would be looked at.
+    SHAKEOUT_PRELOAD=$SHAKEOUT_LIB:$TESTED_SAN_PRELOAD
+fi
 
 shakeout_setup() {
     [[ -n $SHAKEOUT_SAN ]] || return 0
