@@ -152,6 +152,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZED) $(wildcard shim/base/*.h shim/wi
 	    -fno-sanitize-recover=all -o $@ $< $(FUZZED) -pthread -ldl
 
 include tests/hosts/hosts.mk
+include tests/bench/bench.mk
 
 .SECONDARY:
 -include $(wildcard $(BUILD)/obj/shim/*/*.d $(BUILD)/san/shim/*/*.d $(BUILD)/san/tests/unit/*.d)
@@ -208,13 +209,14 @@ check-servers: ## every server there is a start script for, installing them all
 
 bench: ## what the library costs
 	$(call install_deps,bench)
-	@$(MAKE) --no-print-directory all hosts
-	scripts/bench
+	@$(MAKE) --no-print-directory all benches
+	scripts/bench $(BENCH)
 
-.PHONY: units fuzzers hosts
+.PHONY: units fuzzers hosts benches
 units: $(UNITS)
 fuzzers: $(FUZZERS)
 hosts: $(HOSTS)
+benches: $(BENCHES)
 
 # ---- Source --------------------------------------------------------------------------------------
 
