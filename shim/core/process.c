@@ -72,6 +72,13 @@ struct process *process_known(void)
     return process;
 }
 
+struct process *process_ours(void)
+{
+    struct process *process = process_known();
+
+    return process != NULL ? process : process_here();
+}
+
 uint16_t process_epoch(void)
 {
     const struct process *process = process_known();

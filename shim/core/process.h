@@ -46,6 +46,9 @@ struct process *process_here(void);
  * can do no harm. NULL when this process has nothing yet. */
 struct process *process_known(void);
 
+/* process_known(), and where that is NULL, process_here(). */
+struct process *process_ours(void);
+
 /* The number of this process, from 1; 0 before its first process_here(). */
 uint16_t process_epoch(void);
 

@@ -167,9 +167,11 @@ def instructions_of(path):
     names = {}
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
-            if line.startswith("ob="):
-                number, _, name = line[3:].strip().partition(" ")
-                library = names.setdefault(number, name.endswith("/libshakeout.so"))
+            if line.startswith(("ob=", "cob=")):
+                # A name is written out where it occurs first.
+                number, _, name = line.split("=", 1)[1].strip().partition(" ")
+                known = names.setdefault(number, name.endswith("/libshakeout.so"))
+                library = known if line[0] == "o" else library
             elif line.startswith("calls="):
                 called = True  # the next line's costs are the callee's
             elif line[0] in "0123456789+-*":
