@@ -219,11 +219,6 @@ teardown() {
 }
 
 # bats test_tags=slow
-@test "monit" {
-    check_server monit
-}
-
-# bats test_tags=slow
 @test "mosquitto" {
     check_server mosquitto
 }

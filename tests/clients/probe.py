@@ -90,6 +90,8 @@ class Stalled:
             seen = "open" if seconds is None else "server's own"
             return True, "still open", seen, seconds
         expected = "shut at %.1f s" % probe.deadline
+        if options.lazy and self.play is silent:
+            return seconds is None, "still open", "open" if seconds is None else "shut", seconds
         if seconds is None:
             return False, expected, "still open", None
         if seconds < probe.deadline:
@@ -276,6 +278,7 @@ def flood(probe, report):
     """Good clients are served while many stalled ones wait, and all of those are shut in time."""
     count, room = probe.options.flood, probe.options.flood_room
     selector = selectors.DefaultSelector()
+    plays = (one_byte, hello) if probe.options.lazy else (silent, one_byte, hello)
     shut, failed, served = [], [], []
     held = []
     stop = threading.Event()
@@ -306,7 +309,7 @@ def flood(probe, report):
     good_thread.start()
     for number in range(count):
         connection = probe.open()
-        (silent, one_byte, hello)[number % 3](connection, probe)
+        plays[number % len(plays)](connection, probe)
         connection.socket.setblocking(False)
         selector.register(connection.socket, selectors.EVENT_READ, connection)
         held.append(connection)
@@ -373,10 +376,10 @@ def protected(probe, report):
     run_all([first], probe, report, serial)
     run_all(stalled + good_clients(probe.plain), probe, report, serial)
     logged(probe, report, [first] + stalled)
-    shut = [c for c in [first] + stalled if c.connection]
-    leftovers(probe, report, [c.connection.local_port for c in shut])
-    for client in shut:
-        client.connection.close()
+    held = [c.connection for c in [first] + stalled if c.connection]
+    leftovers(probe, report, [c.local_port for c in held if c.closed_after is not None])
+    for connection in held:
+        connection.close()
     if probe.options.flood and not serial:
         flood(probe, report)
     run_all([Good("good, afterwards", good(0))], probe, report, serial)
@@ -406,6 +409,8 @@ def arguments():
     parser.add_argument("--control", action="store_true", 
                         help="the server runs without the library, or the library can do nothing")
     parser.add_argument("--serial", action="store_true", help="one client after another")
+    parser.add_argument("--lazy", action="store_true", help="the server has no TLS object before the "
+                        "client's first byte after STARTTLS: a silent client looks like plaintext")
     parser.add_argument("--flood", type=int, default=0, help="stalled clients at once")
     parser.add_argument("--flood-room", type=float, default=0.5)
     parser.add_argument("--pid", type=int, default=0, help="look at this server's descriptors")

@@ -14,7 +14,10 @@
 #   serial     yes: serves one connection at a time
 #   flood      how many stalled clients at once (default 200; 0: the server cannot)
 #   room       how late, in seconds, a stalled client may be shut (default 0.3)
+#   lazy       yes: makes no TLS object before the first byte after STARTTLS, so that a silent client
+#              cannot be told from one that speaks plaintext, and must not be shut
 #   inert      yes: the library can do nothing there, so it must do no harm
+#   root       yes: must be started by root
 #   log        no: the process that shuts cannot reach the log file
 #   no-sanitizer  why the server cannot run under a sanitizer build of the library
 #   needs      a program of tests/servers/programs that fails where the server cannot run
@@ -61,6 +64,10 @@ server_missing() {
             return 0
         fi
     done
+    if ((EUID)) && [[ $(server_meta "$1" root) == yes ]]; then
+        echo "the rights of root"
+        return 0
+    fi
     for program in $(server_meta "$1" needs); do
         if ! "$servers_dir/programs/$program" >/dev/null; then
             echo "$program: nothing found"
@@ -194,8 +201,12 @@ control_server() {
 # The server under the library, with every client.
 protected_server() {
     local name=$1 deadline=$2 status=0
-    local options=(--room "$(server_meta "$name" room 0.3)" --flood "$(server_meta "$name" flood 200)")
+    local room options
+    room=$(server_meta "$name" room 0.3)
+    options=(--room "$room" --flood-room "$(awk -v r="$room" 'BEGIN { print r + 0.2 }')"
+        --flood "$(server_meta "$name" flood 200)")
     [[ $(server_meta "$name" serial) != yes ]] || options+=(--serial)
+    [[ $(server_meta "$name" lazy) != yes ]] || options+=(--lazy)
     [[ $(server_meta "$name" inert) != yes ]] || options+=(--control)
     start_server "$name" protected "$deadline" || return 1
     [[ $(server_meta "$name" log) == no ]] || options+=(--log "$SERVER_LOG")
