@@ -4,6 +4,7 @@
 #   PREFIX        where `make install` puts things; the command looks for the library below it (/usr/local)
 #   LIBDIR        the directory of the library (PREFIX/lib/shakeout)
 #   BINDIR        the directory of the command (PREFIX/bin)
+#   MANDIR, BASHDIR, ZSHDIR  where the manual and the completion of bash and zsh go (PREFIX/share/...)
 #   DESTDIR       staging directory of a package build (none)
 #   BUILD         where everything that is built goes (build)
 #   WERROR        1 makes warnings errors; CI sets it, users of other compilers are not bothered (0)
@@ -20,6 +21,9 @@ VERSION      := 0.1.0
 PREFIX       ?= /usr/local
 LIBDIR       ?= $(PREFIX)/lib/shakeout
 BINDIR       ?= $(PREFIX)/bin
+MANDIR       ?= $(PREFIX)/share/man
+BASHDIR      ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR       ?= $(PREFIX)/share/zsh/site-functions
 DESTDIR      ?=
 BUILD        ?= build
 WERROR       ?= 0
@@ -103,8 +107,8 @@ C_FILES = $(shell find shim tests -name '*.[ch]')
 
 # ---- Building ------------------------------------------------------------------------------------
 
-.PHONY: all
-all: $(LIB) $(LAUNCHER)
+.PHONY: all manual
+all: $(LIB) $(LAUNCHER) manual
 .DELETE_ON_ERROR:
 
 # Rewritten when a flag changes, so that everything is built again then.
@@ -123,6 +127,14 @@ $(LIB): $(call obj,$(LIB_SRC)) shim/exports.map
 
 $(LAUNCHER): $(call obj,$(LAUNCHER_SRC))
 	$(call say,LINK)$(CC) $(CFLAGS) -pie $(LDHARDEN) $(LDFLAGS) -o $@ $^ -pthread -ldl
+
+# The manual, with the path of the library that is installed.
+MANUAL := $(BUILD)/man/shakeout.1 $(BUILD)/man/shakeout.7
+manual: $(MANUAL)
+
+$(BUILD)/man/%: shim/man/% $(FLAGS)
+	@mkdir -p $(@D)
+	$(call say,MAN )sed 's,/usr/local/lib/shakeout,$(LIBDIR),g' $< >$@
 
 # Unit tests, with the sanitizers; the archive gives each program only what it needs.
 $(BUILD)/san/%.o: %.c $(FLAGS)
@@ -205,7 +217,7 @@ check-tsan: ## the same with ThreadSanitizer
 check-servers: ## every server there is a start script for, installing them all
 	$(call install_deps,servers)
 	@$(MAKE) --no-print-directory all hosts
-	@ALL_SERVERS=1 $(run_tests) tests/servers.bats
+	@ALL_SERVERS=1 $(run_tests) tests/servers.bats tests/recipes.bats
 
 bench: ## what the library costs
 	$(call install_deps,bench)
@@ -230,14 +242,21 @@ format: ## lay out every C file as .clang-format says
 
 # ---- Installing ----------------------------------------------------------------------------------
 
-.PHONY: install uninstall dist clean
+.PHONY: install uninstall dist deb check-deb clean
 install: all ## to PREFIX (/usr/local), below DESTDIR
-	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(BINDIR)'
+	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' \
+	    '$(DESTDIR)$(MANDIR)/man7' '$(DESTDIR)$(BASHDIR)' '$(DESTDIR)$(ZSHDIR)'
 	install -m 644 $(LIB) '$(DESTDIR)$(LIBDIR)/libshakeout.so'
 	install -m 755 $(LAUNCHER) '$(DESTDIR)$(BINDIR)/shakeout'
+	install -m 644 $(BUILD)/man/shakeout.1 '$(DESTDIR)$(MANDIR)/man1/shakeout.1'
+	install -m 644 $(BUILD)/man/shakeout.7 '$(DESTDIR)$(MANDIR)/man7/shakeout.7'
+	install -m 644 shim/completion/shakeout.bash '$(DESTDIR)$(BASHDIR)/shakeout'
+	install -m 644 shim/completion/_shakeout '$(DESTDIR)$(ZSHDIR)/_shakeout'
 
 uninstall: ## take away what install put there
-	rm -f '$(DESTDIR)$(LIBDIR)/libshakeout.so' '$(DESTDIR)$(BINDIR)/shakeout'
+	rm -f '$(DESTDIR)$(LIBDIR)/libshakeout.so' '$(DESTDIR)$(BINDIR)/shakeout' \
+	    '$(DESTDIR)$(MANDIR)/man1/shakeout.1' '$(DESTDIR)$(MANDIR)/man7/shakeout.7' \
+	    '$(DESTDIR)$(BASHDIR)/shakeout' '$(DESTDIR)$(ZSHDIR)/_shakeout'
 	@if [ -d '$(DESTDIR)$(LIBDIR)' ]; then rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(LIBDIR)'; fi
 
 dist: ## a source archive of the last commit in dist/

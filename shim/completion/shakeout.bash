@@ -33,7 +33,7 @@ _shakeout_value() {
     fi
     case $before in
     -l | --log)
-        mapfile -t COMPREPLY < <(compgen -W 'stderr syslog journal off' -- "$word" && compgen -f -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'stderr syslog journal off' -- "$word"; compgen -f -- "$word")
         ;;
     -t | --timeout) mapfile -t COMPREPLY < <(compgen -W 'off' -- "$word") ;;
     -p | --ports) COMPREPLY=() ;;
@@ -41,7 +41,7 @@ _shakeout_value() {
         if [[ $word == [0-9]* ]]; then
             mapfile -t COMPREPLY < <(cd /proc && compgen -d -X '!+([0-9])' -- "$word")
         else
-            mapfile -t COMPREPLY < <(compgen -c -- "$word" && compgen -f -- "$word")
+            mapfile -t COMPREPLY < <(compgen -c -- "$word"; compgen -f -- "$word")
         fi
         ;;
     *) return 1 ;;
@@ -63,7 +63,7 @@ _shakeout() {
     if [[ $word == -* && ${COMP_WORDS[COMP_CWORD - 1]} != -- ]]; then
         mapfile -t COMPREPLY < <(compgen -W '-t -p -l --timeout --ports --log --check --help --version' -- "$word")
     else
-        mapfile -t COMPREPLY < <(compgen -c -- "$word" && compgen -f -- "$word")
+        mapfile -t COMPREPLY < <(compgen -c -- "$word"; compgen -f -- "$word")
     fi
 }
 complete -o filenames -F _shakeout shakeout
