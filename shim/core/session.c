@@ -1,3 +1,4 @@
+/* No look at the pid in this file, which is a system call each time: a vfork child does no TLS. */
 #include "core/session.h"
 
 #include <stddef.h>
@@ -108,7 +109,7 @@ bool session_is_new(const struct session *session)
 
 void session_begin(struct session *session, int fd)
 {
-    struct process *process = process_here();
+    struct process *process = process_ours();
     conn_handle handle;
 
     if (process == NULL ||
@@ -132,7 +133,7 @@ bool session_wants_random(const struct session *session)
 
 void session_hello(struct session *session, const uint8_t random[32])
 {
-    struct process *process = process_here();
+    struct process *process = process_ours();
     conn_handle handle;
 
     if (process == NULL || !session_wants_random(session))
@@ -146,7 +147,7 @@ void session_hello(struct session *session, const uint8_t random[32])
 
 void session_finish(struct session *session)
 {
-    struct process *process = process_here();
+    struct process *process = process_ours();
     conn_handle handle = atomic_load_explicit(&session->conn, memory_order_relaxed);
 
     if (process == NULL || atomic_exchange_explicit(&session->state, SESSION_FINISHED,
@@ -159,7 +160,7 @@ void session_finish(struct session *session)
 
 void session_end(struct session *session)
 {
-    struct process *process = process_here();
+    struct process *process = process_ours();
     conn_handle handle = atomic_exchange_explicit(&session->conn, 0, memory_order_relaxed);
 
     if (process == NULL)
@@ -194,7 +195,7 @@ void session_nested(int fd)
 
     if (session == NULL || !begun(session) || tied(session))
         return;
-    process = process_here();
+    process = process_ours();
     handle = process != NULL ? track_connection_of(fd) : 0;
     if (handle != 0)
         tie(process, session, handle);

@@ -214,7 +214,7 @@ void track_copied(int from, int to)
 
 conn_handle track_connection_of(int fd)
 {
-    struct process *process = process_here();
+    struct process *process = process_ours();
     conn_handle handle = fdmap_get(fd);
     const struct conn *conn = conn_get(handle);
     struct kernel_facts facts;
@@ -294,7 +294,7 @@ static void stand_in(conn_handle handle, int fd)
         standin_wait(process, handle, fd);
 }
 
-conn_handle track_read_begin_slow(int fd)
+conn_handle track_read_begin(int fd)
 {
     conn_handle handle;
 

@@ -26,15 +26,13 @@ void track_closing_range(unsigned int first, unsigned int last);
 void track_copied(int from, int to);
 
 /* A read of fd begins; ends with these bytes. begin returns the handle to give to the end: 0 means
- * that there is nothing to tell, and is what nearly every read of a program gets. */
-conn_handle track_read_begin_slow(int fd);
+ * that there is nothing to tell. It need not be called for a read that does not matter. */
+conn_handle track_read_begin(int fd);
 void track_read_end(int fd, conn_handle handle, const void *bytes, size_t length);
 
-static inline conn_handle track_read_begin(int fd)
+static inline bool track_read_matters(int fd)
 {
-    if (fdmap_entry(fd) == 0 && session_inside == NULL)
-        return 0;
-    return track_read_begin_slow(fd);
+    return fdmap_entry(fd) != 0 || session_inside != NULL;
 }
 
 /* A connection that is tied to this descriptor for sure (the cookie is compared); one that this

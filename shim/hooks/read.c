@@ -17,21 +17,28 @@ ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int flags,
                        struct sockaddr *address, socklen_t *length);
 
-static conn_handle begin(int fd)
+/* Nearly every read of a program has nothing to tell: it does not even look at errno. */
+static inline conn_handle begin(int fd)
 {
-    int saved = errno;
-    conn_handle handle = track_read_begin(fd);
+    conn_handle handle;
+    int saved;
 
+    if (!track_read_matters(fd))
+        return 0;
+    saved = errno;
+    handle = track_read_begin(fd);
     errno = saved;
     return handle;
 }
 
-static ssize_t end(int fd, conn_handle handle, const void *bytes, ssize_t result)
+static inline ssize_t end(int fd, conn_handle handle, const void *bytes, ssize_t result)
 {
-    int saved = errno;
+    int saved;
 
-    if (handle != 0 && result > 0)
-        track_read_end(fd, handle, bytes, (size_t)result);
+    if (handle == 0 || result <= 0)
+        return result;
+    saved = errno;
+    track_read_end(fd, handle, bytes, (size_t)result);
     errno = saved;
     return result;
 }
