@@ -134,6 +134,7 @@ READS = {
     "finished": "a connection whose handshake is over",
     "plain": "a plaintext connection, nothing to read",
     "data": "a plaintext connection, 64 bytes",
+    "bulk": "a plaintext connection, 16 KiB",
 }
 
 
@@ -224,17 +225,18 @@ def read_instructions(stage, quick):
     rows = []
     program = os.path.join(machine.PROGRAMS, "reads")
     out = stage.path("callgrind.out")
-    few, many = 100, 400 if quick else 900
+    few, many = 1, 2 if quick else 4
 
-    def count(library, kind, reads):
+    def count(library, kind, times):
         subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
-             f"--log-file={stage.path('valgrind.log')}", program, kind, str(reads)],
+             f"--log-file={stage.path('valgrind.log')}", program, kind, str(times)],
             check=True, env=stage.environment(library), stdout=subprocess.DEVNULL)
         return instructions_of(out)[0]
 
     for kind, what in READS.items():
-        bare, library = ((count(which, kind, many) - count(which, kind, few)) / (many - few)
+        reads = (many - few) * (3 if kind == "bulk" else 1000)
+        bare, library = ((count(which, kind, many) - count(which, kind, few)) / reads
                          for which in (False, True))
         rows.append(Row(f"instructions for read() of {what}", f"{bare:.0f}", f"{library:.0f}",
                         f"+ {library - bare:.0f}"))

@@ -2,11 +2,12 @@
  *
  *   reads                 for each kind of descriptor a line "KIND BARE HOOKED": the medians of
  *                         nanoseconds for one read, taken in turns
- *   reads KIND COUNT      COUNT reads and nothing else, to count instructions
+ *   reads KIND TIMES      so many times 1000 reads (bulk: 3) and nothing else, to count
+ * instructions
  *
  * Kinds: file (never a socket), finished (its TLS handshake is over), plain (accepted, no TLS
- * seen), data (the same, and each read brings 64 bytes). All but the last read nothing: EAGAIN, or
- * the end of /dev/null. Without the library both ways are one. */
+ * seen), data and bulk (the same, and each read brings 64 bytes or 16 KiB). The others read
+ * nothing: EAGAIN, or the end of /dev/null. Without the library both ways are one. */
 #include "lib/host.h"
 #include "lib/tls.h"
 
@@ -20,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CALLS = 1000, ROUNDS = 301, PIECE = 64 };
+enum { CALLS = 1000, ROUNDS = 301, PIECE = 64, BULK = 16384, IN_FLIGHT = CALLS * PIECE };
 
 typedef ssize_t reader(int, void *, size_t);
 
@@ -65,16 +66,31 @@ static int prepare(const char *kind)
     return here;
 }
 
-/* Something to read, for so many reads. */
-static void supply(const char *kind, int calls)
+/* How much each read brings; 0: nothing. */
+static size_t piece(const char *kind)
 {
-    static const char zeros[CALLS * PIECE];
-    size_t length = (size_t)calls * PIECE;
+    if (strcmp(kind, "bulk") == 0)
+        return BULK;
+    return strcmp(kind, "data") == 0 ? PIECE : 0;
+}
 
-    if (strcmp(kind, "data") != 0)
-        return;
+/* How many reads are made of what is in flight at once. */
+static int calls(const char *kind)
+{
+    return piece(kind) == BULK ? IN_FLIGHT / BULK : CALLS;
+}
+
+/* Something to read for calls(kind) reads: text, as a plaintext protocol would bring it. */
+static void supply(const char *kind)
+{
+    static char text[IN_FLIGHT];
+    size_t length = piece(kind) * (size_t)calls(kind);
+
+    if (text[0] == 0)
+        for (size_t i = 0; i < sizeof text; i++)
+            text[i] = (char)(' ' + i * 7 % 90);
     for (size_t sent = 0; sent < length;) {
-        ssize_t part = write(there, zeros, length - sent);
+        ssize_t part = write(there, text, length - sent);
 
         if (part < 0)
             host_die("write");
@@ -82,16 +98,23 @@ static void supply(const char *kind, int calls)
     }
 }
 
+static void read_all(reader *way, const char *kind, int fd)
+{
+    static char buffer[BULK];
+    const size_t size = piece(kind) ? piece(kind) : PIECE;
+
+    for (int i = calls(kind); i > 0; i--)
+        way(fd, buffer, size);
+}
+
 static double measure(reader *way, const char *kind, int fd)
 {
-    char buffer[PIECE];
     double start;
 
-    supply(kind, CALLS);
+    supply(kind);
     start = host_now();
-    for (int i = 0; i < CALLS; i++)
-        way(fd, buffer, sizeof buffer);
-    return (host_now() - start) * 1e9 / CALLS;
+    read_all(way, kind, fd);
+    return (host_now() - start) * 1e9 / calls(kind);
 }
 
 static int ascending(const void *one, const void *other)
@@ -116,16 +139,15 @@ static void compare(const char *kind)
     host_say("%s %.1f %.1f", kind, times[0][ROUNDS / 2], times[1][ROUNDS / 2]);
 }
 
-static void only_read(const char *kind, int count)
+/* So many times calls(kind) reads. */
+static void only_read(const char *kind, int times)
 {
-    char buffer[PIECE];
     const int fd = prepare(kind);
 
-    if (count > CALLS)
-        host_die("at most %d", CALLS);
-    supply(kind, CALLS);
-    for (int i = 0; i < count; i++)
-        read(fd, buffer, sizeof buffer);
+    while (times-- > 0) {
+        supply(kind);
+        read_all(read, kind, fd);
+    }
 }
 
 int main(int argc, char **argv)
@@ -146,5 +168,6 @@ int main(int argc, char **argv)
     compare("finished");
     compare("plain");
     compare("data");
+    compare("bulk");
     return 0;
 }
