@@ -192,6 +192,7 @@ mount --bind "$dir/run" /run
 exec "$@"
 EOF
     unshare -m true 2>"$BATS_TEST_TMPDIR/unshare" || skip "no mount namespaces here: $(<"$BATS_TEST_TMPDIR/unshare")"
+    # shellcheck disable=SC2034 # lib/hosts.bash reads it
     HOST_UNDER=(unshare -m bash "$BATS_TEST_TMPDIR/enter" "$BATS_TEST_TMPDIR")
 }
 

@@ -49,6 +49,7 @@ struct conn {
     _Atomic uint16_t owner;    /* epoch of the process that accepted or touched it last */
     _Atomic uint16_t watched;  /* that epoch while it counts as watched there */
     _Atomic uint16_t queued;   /* that epoch while it lies in the inbox there */
+    _Atomic uint16_t counted;  /* the verdicts on it that were counted, see count.h */
     _Atomic bool had_session;  /* its clock was set by a session before */
 };
 

@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/log.h"
 #include "core/charge.h"
+#include "core/count.h"
 #include "core/fdmap.h"
 #include "core/own.h"
 #include "core/ports.h"
@@ -90,13 +92,15 @@ static void shut(struct process *process, conn_handle handle, int fd, const stru
 
     if (getpeername(fd, &report.client.any, &length) != 0)
         report.client.any.sa_family = AF_UNSPEC;
-    shutdown(fd, SHUT_RDWR);
     /* The pigeonhole has spoken: what this listener's clients wait for is a handshake. */
     if (facts->owns_waiting && facts->kernel.sent == 0)
         if (ports_learn(atomic_load_explicit(&conn->listener, memory_order_relaxed)))
             reaper_learned(process);
     reaper_unwatch(process, conn);
+    /* Before the shutdown, which wakes the server: it may have been there for this client only. */
+    count_verdict(conn, verdict);
     report_shut(&report, facts->now_ns);
+    shutdown(fd, SHUT_RDWR);
 }
 
 static enum examined carry_out(struct process *process, conn_handle handle, enum conn_state state,
@@ -105,6 +109,8 @@ static enum examined carry_out(struct process *process, conn_handle handle, enum
     struct conn *conn = conn_numbered(conn_number(handle));
     enum verdict verdict = verdict_of(facts);
 
+    if (!verdict_shuts(verdict))
+        count_verdict(conn, verdict);
     if (verdict_shuts(verdict)) {
         /* The exchange decides between us and a handshake that finishes at this moment. */
         if (!is_due(conn, facts->now_ns) ||
@@ -151,10 +157,13 @@ enum examined examine_at(struct process *process, conn_handle handle, int fd, ui
 
     if (!worth_a_look(handle, again_ns, &otherwise))
         return otherwise;
-    gather(process, conn_numbered(conn_number(handle)), state, fd, &facts);
-    if (!conn_alive(handle))
+    /* From here on its record is no other connection's, even if the program closes it. */
+    if (!track_hold(handle))
         return EXAMINED_DONE;
-    return carry_out(process, handle, state, fd, &facts, again_ns);
+    gather(process, conn_numbered(conn_number(handle)), state, fd, &facts);
+    otherwise = carry_out(process, handle, state, fd, &facts, again_ns);
+    track_release(process, handle);
+    return otherwise;
 }
 
 enum examined examine(struct process *process, conn_handle handle, uint64_t *again_ns)
@@ -174,9 +183,11 @@ enum examined examine(struct process *process, conn_handle handle, uint64_t *aga
     if (errno == EBADF)
         return EXAMINED_DONE;
     /* Our own descriptors are gone. */
-    if (!own_open() && !complained) {
+    if (!own_open()) {
+        counters_add(COUNTER_NO_DESCRIPTOR);
+        if (!complained)
+            log_unprotected("no descriptor to look at connections with", errno);
         complained = true;
-        log_unprotected("no descriptor to look at connections with", errno);
     }
     *again_ns = clock_after_ns(clock_now_ns(), CLOCK_SECOND);
     return EXAMINED_AGAIN;

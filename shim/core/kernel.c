@@ -17,13 +17,22 @@
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
-enum { STATE_CLOSE = 7, STATE_LISTEN = 10 };
+enum { STATE_CLOSE = 7, STATE_CLOSE_WAIT = 8, STATE_LISTEN = 10 };
 
 bool kernel_cookie(int fd, uint64_t *cookie)
 {
     socklen_t length = sizeof(*cookie);
 
     return getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &length) == 0;
+}
+
+bool kernel_is_tcp(int fd)
+{
+    int protocol = 0;
+    socklen_t length = sizeof(protocol);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
 uint16_t kernel_local_port(int fd)
@@ -33,19 +42,13 @@ uint16_t kernel_local_port(int fd)
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
         struct sockaddr_storage storage;
-    } address = {.any = {.sa_family = AF_UNSPEC}};
+    } address;
     socklen_t length = sizeof(address);
-    int protocol = 0;
-    socklen_t protocol_length = sizeof(protocol);
 
-    if (getsockname(fd, &address.any, &length) != 0)
+    memset(&address, 0, sizeof(address));
+    if (!kernel_is_tcp(fd) || getsockname(fd, &address.any, &length) != 0)
         return 0;
-    if (address.any.sa_family != AF_INET && address.any.sa_family != AF_INET6)
-        return 0;
-    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_length) != 0 ||
-        (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP))
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET ? address.in.sin_port : address.in6.sin6_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in.sin_port);
 }
 
 void kernel_look(int fd, struct kernel_facts *facts)
@@ -63,6 +66,10 @@ void kernel_look(int fd, struct kernel_facts *facts)
     facts->connected = info.tcpi_state != STATE_LISTEN && info.tcpi_state != STATE_CLOSE;
     facts->quiet_ns = info.tcpi_last_data_recv * CLOCK_MILLISECOND;
     facts->received = info.tcpi_bytes_received;
+    /* The client's FIN counts as a byte there. */
+    if (info.tcpi_state >= STATE_CLOSE_WAIT && info.tcpi_state != STATE_LISTEN &&
+        facts->received > 0)
+        facts->received--;
     facts->sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes;
     facts->known =
         length >= offsetof(struct tcp_info, tcpi_bytes_sent) + sizeof(info.tcpi_bytes_sent);

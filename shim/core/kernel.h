@@ -11,6 +11,8 @@
 /* SO_COOKIE (Linux 4.12): a number that no other socket ever gets. False: no socket. */
 bool kernel_cookie(int fd, uint64_t *cookie);
 
+bool kernel_is_tcp(int fd); /* or MPTCP */
+
 /* Local port of a TCP or MPTCP socket over IPv4 or IPv6; 0: something else. */
 uint16_t kernel_local_port(int fd);
 

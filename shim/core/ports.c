@@ -43,6 +43,11 @@ void ports_start(const struct settings *settings)
     settings_kept = settings;
 }
 
+const struct settings *ports_settings(void)
+{
+    return settings_kept;
+}
+
 bool ports_hands_off(uint16_t port)
 {
     const struct port_rule *rule = settings_port(settings_kept, port);

@@ -16,6 +16,8 @@
 /* Once, from the constructor; the settings must live for ever. */
 void ports_start(const struct settings *settings);
 
+const struct settings *ports_settings(void);
+
 /* All of these: any thread or signal handler, except that ports_speak_tls() may look at the
  * loader's list of libraries (dl_iterate_phdr(3), a recursive lock) for an IANA port. */
 bool ports_hands_off(uint16_t port);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/log.h"
 #include "core/alarm.h"
 #include "core/deadlines.h"
@@ -51,6 +52,12 @@ static bool is_ours(const struct conn *conn)
     return atomic_load_explicit(&conn->owner, memory_order_relaxed) == process_epoch();
 }
 
+static void lacks_memory(void)
+{
+    counters_add(COUNTER_NO_MEMORY);
+    log_unprotected("no memory to keep deadlines in order", ENOMEM);
+}
+
 static void enqueue(uint32_t number)
 {
     conn_handle handle = conn_current(number);
@@ -60,7 +67,7 @@ static void enqueue(uint32_t number)
         deadlines_remove(&queue, number);
     else if (!deadlines_put(&queue, number,
                             atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed)))
-        log_unprotected("no memory to keep deadlines in order", ENOMEM);
+        lacks_memory();
 }
 
 /* Connections that were closed with a raw system call still count as open and keep the pigeonhole
@@ -252,6 +259,7 @@ static void start(struct process *process, uint64_t value)
     atomic_store_explicit(&process->threadless, error != 0, memory_order_relaxed);
     if (error == 0)
         return;
+    counters_add(COUNTER_NO_THREAD);
     /* Inside a handshake the thread that waits for the client stands in, see standin.h. */
     if (session_inside == NULL &&
         !atomic_exchange_explicit(&complained, true, memory_order_relaxed))
@@ -281,6 +289,23 @@ void reaper_by(struct process *process, uint64_t when_ns)
         start(process, value);
 }
 
+void reaper_dismiss(struct process *process)
+{
+    uint64_t value = atomic_load_explicit(&process->thread, memory_order_acquire);
+
+    if (THREAD_STATE(value) == THREAD_ASLEEP &&
+        exchange_state(process, THREAD_NUMBER(value), THREAD_ASLEEP, THREAD_NONE))
+        own_timer_set(clock_now_ns());
+}
+
+void reaper_resume(struct process *process)
+{
+    uint64_t armed = atomic_load_explicit(&process->armed_ns, memory_order_seq_cst);
+
+    if (armed != 0)
+        reaper_by(process, armed);
+}
+
 void reaper_watch(struct process *process, conn_handle handle)
 {
     struct conn *conn = conn_get(handle);
@@ -289,6 +314,7 @@ void reaper_watch(struct process *process, conn_handle handle)
     if (conn != NULL &&
         atomic_exchange_explicit(&conn->watched, epoch, memory_order_relaxed) != epoch)
         atomic_fetch_add_explicit(&process->watched, 1, memory_order_seq_cst);
+    report_protects();
 }
 
 static bool nothing_pending(struct process *process)

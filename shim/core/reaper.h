@@ -21,6 +21,12 @@ void reaper_work(struct process *process);
  * first call in a process starts a thread, which is nothing for a signal handler. */
 void reaper_by(struct process *process, uint64_t when_ns);
 
+/* The thread is to leave the descriptors that it sleeps on: the program takes the timer's number
+ * for itself, or leaves this table of descriptors (CLOSE_RANGE_UNSHARE). Another thread starts as
+ * soon as there is something to watch; reaper_resume() says that it may. */
+void reaper_dismiss(struct process *process);
+void reaper_resume(struct process *process);
+
 /* This connection may have to be shut: it counts as watched until reaper_unwatch(). */
 void reaper_watch(struct process *process, conn_handle handle);
 

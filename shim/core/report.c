@@ -1,14 +1,49 @@
 #include "core/report.h"
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "core/ports.h"
 
 #define LINES_A_SECOND 10U
 
 static uint64_t second_began_ns;
 static uint32_t lines;
 static uint64_t held_back;
+
+static void add_ports(struct text *text, const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->port_count; i++) {
+        const struct port_rule *rule = &settings->ports[i];
+
+        text_string(text, i > 0 ? ", " : "");
+        text_string(text, rule->kind == PORT_NEVER ? "not " : "");
+        text_number(text, rule->port);
+        if (rule->timeout_ns == 0)
+            continue;
+        text_string(text, " (");
+        text_seconds(text, rule->timeout_ns);
+        text_string(text, " s)");
+    }
+    if (settings->port_count == 0)
+        text_string(text, "as learned");
+}
+
+void report_protects(void)
+{
+    const struct settings *settings = ports_settings();
+    struct text text = TEXT_EMPTY;
+
+    if (!counters_announce())
+        return;
+    text_string(&text, "protects this process: version " SHAKEOUT_VERSION ", deadline ");
+    text_seconds(&text, settings->timeout_ns);
+    text_string(&text, " s, ports ");
+    add_ports(&text, settings);
+    log_write(&(struct log_entry){
+        .message = LOG_PROTECTS, .text = text.bytes, .deadline_ns = settings->timeout_ns});
+}
 
 void report_shut(const struct shut_connection *shut, uint64_t now_ns)
 {

@@ -1,5 +1,5 @@
 /* What the reaper tells the operator: a line for each connection that is shut, ten a second at most
- * and then a line that counts the rest. The reaper only. */
+ * and then a line that counts the rest. The reaper only, except report_protects(). */
 #ifndef SHAKEOUT_CORE_REPORT_H
 #define SHAKEOUT_CORE_REPORT_H
 
@@ -18,6 +18,10 @@ struct shut_connection {
         struct sockaddr_storage storage;
     } client;
 };
+
+/* The first connection of this process, or of the processes that it comes from, is protected: says
+ * so, with version, deadline and ports. Later calls do nothing. Any thread or signal handler. */
+void report_protects(void);
 
 void report_shut(const struct shut_connection *shut, uint64_t now_ns);
 

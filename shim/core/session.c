@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "core/charge.h"
 #include "core/kernel.h"
 #include "core/pending.h"
@@ -115,7 +116,9 @@ void session_begin(struct session *session, int fd)
     if (process == NULL ||
         atomic_load_explicit(&session->state, memory_order_relaxed) == SESSION_FINISHED)
         return;
-    atomic_store_explicit(&session->state, SESSION_BEGUN, memory_order_relaxed);
+    if (atomic_exchange_explicit(&session->state, SESSION_BEGUN, memory_order_relaxed) !=
+        SESSION_BEGUN)
+        counters_add(COUNTER_BEGUN);
     if (fd >= 0) {
         handle = track_connection_of(fd);
         if (handle != 0)
@@ -149,13 +152,23 @@ void session_finish(struct session *session)
 {
     struct process *process = process_ours();
     conn_handle handle = atomic_load_explicit(&session->conn, memory_order_relaxed);
+    struct conn *conn;
 
     if (process == NULL || atomic_exchange_explicit(&session->state, SESSION_FINISHED,
                                                     memory_order_relaxed) == SESSION_FINISHED)
         return;
     wait_no_longer(process, session);
-    if (conn_move(handle, CONN_UNFINISHED, CONN_FINISHED) != CONN_FREE)
-        reaper_unwatch(process, conn_numbered(conn_number(handle)));
+    counters_add(COUNTER_FINISHED);
+    /* Its record stays its own, even if another thread closes it at this moment. */
+    if (!track_hold(handle))
+        return;
+    conn = conn_numbered(conn_number(handle));
+    if (conn_move(handle, CONN_UNFINISHED, CONN_FINISHED) != CONN_FREE) {
+        counters_took(clock_now_ns() -
+                      atomic_load_explicit(&conn->started_ns, memory_order_relaxed));
+        reaper_unwatch(process, conn);
+    }
+    track_release(process, handle);
 }
 
 void session_end(struct session *session)

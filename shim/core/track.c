@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "base/log.h"
 #include "core/charge.h"
+#include "core/count.h"
 #include "core/kernel.h"
 #include "core/pending.h"
 #include "core/ports.h"
@@ -69,8 +71,10 @@ static conn_handle take_in(struct process *process, int fd, uint32_t listener, u
     if (!kernel_cookie(fd, &cookie))
         return 0;
     number = conn_alloc();
-    if (number == 0)
+    if (number == 0) {
+        counters_add(COUNTER_NO_MEMORY);
         return 0;
+    }
     conn = conn_numbered(number);
     atomic_store_explicit(&conn->cookie, cookie, memory_order_relaxed);
     atomic_store_explicit(&conn->listener, listener, memory_order_relaxed);
@@ -80,11 +84,14 @@ static conn_handle take_in(struct process *process, int fd, uint32_t listener, u
                           memory_order_relaxed);
     atomic_store_explicit(&conn->fd, fd, memory_order_relaxed);
     atomic_store_explicit(&conn->port, port, memory_order_relaxed);
+    atomic_store_explicit(&conn->counted, 0, memory_order_relaxed);
     atomic_store_explicit(&conn->had_session, false, memory_order_relaxed);
     atomic_store_explicit(&conn->owner, process_epoch(), memory_order_relaxed);
     store_wire(conn, &(struct wire){0});
     handle = conn_publish(number);
+    counters_tracked(port != 0 ? 1 : 0);
     if (!fdmap_set(fd, handle, &before)) {
+        counters_add(COUNTER_NO_MEMORY);
         let_go(process, handle);
         return 0;
     }
@@ -101,6 +108,7 @@ static void let_go(struct process *process, conn_handle handle)
 
     if (ended == CONN_FREE)
         return;
+    counters_tracked(atomic_load_explicit(&conn->port, memory_order_relaxed) != 0 ? -1 : 0);
     reaper_unwatch(process, conn);
     if (ended == CONN_OPEN) {
         if (!atomic_load_explicit(&conn->had_session, memory_order_relaxed) &&
@@ -109,6 +117,16 @@ static void let_go(struct process *process, conn_handle handle)
         reaper_reconsider(process);
     }
     conn_recycle(handle);
+}
+
+bool track_hold(conn_handle handle)
+{
+    return conn_hold(handle);
+}
+
+void track_release(struct process *process, conn_handle handle)
+{
+    let_go(process, handle);
 }
 
 void track_lost(struct process *process, conn_handle handle, int fd)
@@ -141,15 +159,23 @@ void track_closing_range(unsigned int first, unsigned int last)
 
 /* The process is a server, or the parent of servers that are about to give up root or enter a
  * chroot. Not before: what never serves gets nothing. */
-static void become_server(void)
+static void become_server(struct process *process)
 {
+    static atomic_bool done;
+
+    if (atomic_load_explicit(&done, memory_order_relaxed) ||
+        atomic_exchange_explicit(&done, true, memory_order_relaxed))
+        return;
     log_open();
+    counters_open(ports_settings()->timeout_ns, &process->watched);
 }
 
 void track_listening(int fd)
 {
-    if (kernel_local_port(fd) != 0)
-        become_server();
+    struct process *process = process_here();
+
+    if (process != NULL && kernel_local_port(fd) != 0)
+        become_server(process);
 }
 
 void track_accepted(int listener, int fd)
@@ -165,11 +191,16 @@ void track_accepted(int listener, int fd)
     track_closing(fd);
     port = kernel_local_port(fd);
     if (port != 0)
-        become_server();
+        become_server(process);
     kernel_cookie(listener, &listener_cookie);
     handle = take_in(process, fd, (uint32_t)listener_cookie, port);
-    if (handle == 0 || ports_hands_off(port))
+    if (handle == 0 || port == 0)
         return;
+    counters_add(COUNTER_ACCEPTED);
+    if (ports_hands_off(port)) {
+        count_verdict(conn_numbered(conn_number(handle)), VERDICT_ABSTAIN_PORT);
+        return;
+    }
     pending_push(process, handle);
     deadline = atomic_load_explicit(&conn_numbered(conn_number(handle))->deadline_ns,
                                     memory_order_relaxed);
@@ -182,12 +213,11 @@ void track_accepted(int listener, int fd)
 }
 
 /* Outgoing: never shut. */
-void track_connected(int fd, const struct sockaddr *address, socklen_t length)
+void track_connecting(int fd)
 {
     conn_handle before;
 
-    if (address == NULL || length < sizeof(address->sa_family) ||
-        (address->sa_family != AF_INET && address->sa_family != AF_INET6) || process_here() == NULL)
+    if (!kernel_is_tcp(fd) || process_here() == NULL)
         return;
     track_closing(fd);
     fdmap_set(fd, FDMAP_OUTGOING, &before);
@@ -231,7 +261,13 @@ conn_handle track_connection_of(int fd)
     if (port == 0)
         return 0;
     kernel_look(fd, &facts);
-    return facts.connected ? take_in(process, fd, 0, port) : 0;
+    if (!facts.connected)
+        return 0;
+    become_server(process);
+    handle = take_in(process, fd, 0, port);
+    if (handle != 0)
+        counters_add(COUNTER_ADOPTED);
+    return handle;
 }
 
 void track_touch(struct process *process, conn_handle handle)

@@ -20,7 +20,7 @@ void track_listening(int fd);
 void track_inherited(void);
 
 void track_accepted(int listener, int fd);
-void track_connected(int fd, const struct sockaddr *address, socklen_t length);
+void track_connecting(int fd);
 void track_closing(int fd); /* before the descriptor is closed, or replaced by dup2() */
 void track_closing_range(unsigned int first, unsigned int last);
 void track_copied(int from, int to);
@@ -51,6 +51,11 @@ struct wire {
     struct records records;
 };
 void track_wire(const struct conn *conn, struct wire *wire);
+
+/* Keeps a connection's record from being used again, whatever the program closes meanwhile: hold
+ * (false: it has ended), then release. */
+bool track_hold(conn_handle handle);
+void track_release(struct process *process, conn_handle handle);
 
 /* A connection that was inherited is now this process's own to watch. */
 void track_touch(struct process *process, conn_handle handle);
