@@ -39,7 +39,7 @@ _shakeout_value() {
     -p | --ports) COMPREPLY=() ;;
     --check)
         if [[ $word == [0-9]* ]]; then
-            mapfile -t COMPREPLY < <(cd /proc && compgen -d -X '!+([0-9])' -- "$word")
+            mapfile -t COMPREPLY < <(cd /proc && compgen -d -- "$word")
         else
             mapfile -t COMPREPLY < <(compgen -c -- "$word"; compgen -f -- "$word")
         fi

@@ -39,7 +39,7 @@ HOOK int connect(int fd, const struct sockaddr *address, socklen_t length)
     int saved = errno;
 
     if (hook_active())
-        track_connected(fd, address, length);
+        track_connecting(fd);
     errno = saved;
     return next_libc()->connect(fd, address, length);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/own.h"
+#include "core/reaper.h"
 #include "core/track.h"
 #include "hooks/hook.h"
 
@@ -66,6 +67,25 @@ static int close_around_ours(unsigned int first, unsigned int last, int flags)
     return next_libc()->close_range(first, last, flags);
 }
 
+/* The thread would stay behind in the old table of descriptors, and keep all of its sockets open.
+ */
+static int close_and_unshare(unsigned int first, unsigned int last, int flags)
+{
+    int saved = errno;
+    struct process *process = process_here();
+    int result;
+
+    if (process != NULL)
+        reaper_dismiss(process);
+    errno = saved;
+    result = close_around_ours(first, last, flags);
+    saved = errno;
+    if (process != NULL)
+        reaper_resume(process);
+    errno = saved;
+    return result;
+}
+
 HOOK int close_range(unsigned int first, unsigned int last, int flags)
 {
     int saved = errno;
@@ -76,6 +96,8 @@ HOOK int close_range(unsigned int first, unsigned int last, int flags)
         return next_libc()->close_range(first, last, flags);
     track_closing_range(first, last);
     errno = saved;
+    if ((flags & (int)CLOSE_RANGE_UNSHARE) != 0)
+        return close_and_unshare(first, last, flags);
     return close_around_ours(first, last, flags);
 }
 
@@ -102,13 +124,25 @@ HOOK int dup(int fd)
     return is_ours(fd) ? next_libc()->dup(-1) : copied(fd, next_libc()->dup(fd));
 }
 
+/* The program takes one of our numbers: ours move. */
+static void make_room(int number)
+{
+    struct process *process = process_here();
+
+    if (process == NULL)
+        return;
+    reaper_dismiss(process);
+    own_vacate(number);
+    reaper_resume(process);
+}
+
 /* The number that the program wants is freed of what it was. */
 static void replacing(int from, int to)
 {
     int saved = errno;
 
     if (own_is(to))
-        own_vacate(to);
+        make_room(to);
     if (from != to && fcntl(from, F_GETFD) >= 0)
         track_closing(to);
     errno = saved;

@@ -195,72 +195,76 @@ static int step(struct openssl *library, SSL *ssl, int (*next)(SSL *))
     return result;
 }
 
-/* Without a library behind us there is nothing that could have called us. */
-#define LIBRARY_OR(result)                                                                         \
+/* The library of this call, and the function behind the hook: the library's, or where there is none
+ * (yet) whatever the call would have reached without us. Without that either, nothing could have
+ * called us, and the hook returns the value that says failure. */
+#define BEHIND(name, failure)                                                                      \
     struct openssl *library = library_for(__builtin_return_address(0));                            \
-    if (library == NULL)                                                                           \
-    return result
+    __typeof__(library->name) next = NULL;                                                         \
+    if (library != NULL)                                                                           \
+        next = library->name;                                                                      \
+    else                                                                                           \
+        openssl_behind(#name, __builtin_return_address(0), &next);                                 \
+    if (next == NULL)                                                                              \
+    return failure
 
 HOOK int SSL_accept(SSL *ssl)
 {
-    LIBRARY_OR(-1);
-    return step(library, ssl, library->SSL_accept);
+    BEHIND(SSL_accept, -1);
+    return library != NULL ? step(library, ssl, next) : next(ssl);
 }
 
 HOOK int SSL_do_handshake(SSL *ssl)
 {
-    LIBRARY_OR(-1);
-    return step(library, ssl, library->SSL_do_handshake);
+    BEHIND(SSL_do_handshake, -1);
+    return library != NULL ? step(library, ssl, next) : next(ssl);
+}
+
+/* The session starts from the beginning: what it did before is over. */
+static void restart(struct record *record)
+{
+    int saved = errno;
+
+    if (record != NULL)
+        session_end(&record->session);
+    errno = saved;
 }
 
 HOOK void SSL_set_accept_state(SSL *ssl)
 {
-    LIBRARY_OR();
-    library->SSL_set_accept_state(ssl);
-    if (hook_active()) {
-        int saved = errno;
-        struct record *record = attach(library, ssl);
-
-        /* What it did before is over: the object starts from the beginning. */
-        if (record != NULL)
-            session_end(&record->session);
-        errno = saved;
-    }
+    BEHIND(SSL_set_accept_state, );
+    next(ssl);
+    if (library != NULL && hook_active())
+        restart(attach(library, ssl));
 }
 
 HOOK int SSL_clear(SSL *ssl)
 {
-    LIBRARY_OR(0);
-    if (ssl != NULL && hook_active()) {
-        struct record *record = record_of(library, ssl);
-        int saved = errno;
-
-        if (record != NULL)
-            session_end(&record->session);
-        errno = saved;
-    }
-    return library->SSL_clear(ssl);
+    BEHIND(SSL_clear, 0);
+    if (library != NULL && ssl != NULL && hook_active())
+        restart(record_of(library, ssl));
+    return next(ssl);
 }
 
 HOOK void SSL_set_info_callback(SSL *ssl, openssl_callback *callback)
 {
     struct record *record;
 
-    LIBRARY_OR();
-    record = record_of(library, ssl);
+    BEHIND(SSL_set_info_callback, );
+    record = library != NULL ? record_of(library, ssl) : NULL;
     if (record != NULL)
         atomic_store_explicit(&record->program, callback, memory_order_release);
     else
-        library->SSL_set_info_callback(ssl, callback);
+        next(ssl, callback);
 }
 
 HOOK openssl_callback *SSL_get_info_callback(const SSL *ssl)
 {
     openssl_callback *callback;
 
-    LIBRARY_OR(NULL);
-    callback = library->SSL_get_info_callback(ssl);
-    if (callback == library->callback) {
+    BEHIND(SSL_get_info_callback, NULL);
+    callback = next(ssl);
+    if (library != NULL && callback == library->callback) {
         const struct record *record = record_of(library, ssl);
 
         callback =

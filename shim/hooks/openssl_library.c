@@ -80,3 +80,10 @@ struct openssl *openssl_for(const void *caller)
         atomic_store_explicit(&sites[site].library, library, memory_order_release);
     return library;
 }
+
+void openssl_behind(const char *name, const void *caller, void *function)
+{
+    void *symbol = next_for_caller(name, caller, "libssl.so");
+
+    memcpy(function, &symbol, sizeof(symbol));
+}

@@ -52,9 +52,13 @@ struct openssl {
 #undef X
 };
 
-/* The library that a call from this return address was meant for; NULL: not found, or too many of
- * them. */
+/* The library that a call from this return address was meant for. NULL: it is just being taken in
+ * by another thread, it lacks a function, or there are too many of them. The call then goes on to
+ * the function that openssl_behind() finds, and the session is not followed. */
 struct openssl *openssl_for(const void *caller);
+
+/* Stores the pointer to the function behind ours in *function; NULL where there is none. */
+void openssl_behind(const char *name, const void *caller, void *function);
 
 /* Defined by the hooks: completes a library that was just found (ex_index, callback). */
 bool openssl_prepare(struct openssl *library, int number);
