@@ -185,9 +185,6 @@ static void connected(struct client *client)
 
 static void on_event(struct client *client, uint32_t events)
 {
-    /* One event of a client may have ended it, and the next one of the batch is for its slot. */
-    if (client->stage == UNUSED)
-        return;
     if (client->stage != CONNECTING)
         came(client);
     else if ((events & (EPOLLERR | EPOLLHUP)) != 0)

@@ -25,7 +25,7 @@ userdb {
 }
 mail_location = maildir:$DIR/mail
 service $protocol-login {
-  process_limit = 400
+  process_limit = ${SLOTS:-400}
   inet_listener $unused {
     port = 0
   }
