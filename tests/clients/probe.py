@@ -62,6 +62,10 @@ class Probe:
     def answered(self, connection):
         self.ask.run(connection)
 
+    def latest(self, play, room):
+        """When a client that stalls like this is late; a silent one may reach accept() late."""
+        return self.deadline + room + (self.options.defer if play is silent else 0)
+
 
 class Stalled:
     """A client that never finishes its handshake; `play` does what it does before it stalls."""
@@ -74,11 +78,12 @@ class Stalled:
 
     def run(self, probe):
         options = probe.options
-        limit = CONTROL_EXTRA if options.control else options.room + 1.0
+        latest = probe.latest(self.play, options.room)
+        limit = probe.deadline + CONTROL_EXTRA if options.control else latest + 1.0
         self.connection = probe.open(self.version)
         try:
             self.play(self.connection, probe)
-            self.connection.wait_closed(probe.deadline + limit)
+            self.connection.wait_closed(limit)
         except Closed:
             pass
         except Unexpected:
@@ -96,7 +101,7 @@ class Stalled:
             return False, expected, "still open", None
         if seconds < probe.deadline:
             return False, expected, "shut early", seconds
-        if seconds > probe.deadline + options.room:
+        if seconds > latest:
             return False, expected, "shut late", seconds
         return True, expected, "shut", seconds
 
@@ -279,7 +284,7 @@ def flood(probe, report):
     count, room = probe.options.flood, probe.options.flood_room
     selector = selectors.DefaultSelector()
     plays = (one_byte, hello) if probe.options.lazy else (silent, one_byte, hello)
-    shut, failed, served = [], [], []
+    shut, late, failed, served = [], [], [], []
     held = []
     stop = threading.Event()
 
@@ -301,25 +306,29 @@ def flood(probe, report):
 
     def collect(patience):
         for key, _ in selector.select(patience):
-            if key.data.poll_closed():
-                selector.unregister(key.fileobj)
-                shut.append(key.data.closed_after)
+            connection, latest = key.data
+            if connection.poll_closed():
+                selector.unregister(connection.socket)
+                shut.append(connection.closed_after)
+                if connection.closed_after > latest:
+                    late.append(connection.closed_after)
 
     good_thread = threading.Thread(target=good_ones, daemon=True)
     good_thread.start()
     for number in range(count):
         connection = probe.open()
-        plays[number % len(plays)](connection, probe)
+        play = plays[number % len(plays)]
+        play(connection, probe)
         connection.socket.setblocking(False)
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
+        selector.register(connection.socket, selectors.EVENT_READ,
+                          (connection, probe.latest(play, room)))
         held.append(connection)
         collect(FLOOD_PACE)
-    end = held[-1].begin + probe.deadline + room + 0.5
+    end = held[-1].begin + probe.latest(plays[0], room) + 0.5
     while selector.get_map() and time.monotonic() < end:
         collect(0.1)
     stop.set()
     good_thread.join()
-    late = [s for s in shut if s > probe.deadline + room]
     early = [s for s in shut if s < probe.deadline]
     report.line(len(shut) == count and not late and not early, "%d stalled at once" % count,
                 "all shut in time",
@@ -406,6 +415,8 @@ def arguments():
     parser.add_argument("--deadline", type=float, default=1.5)
     parser.add_argument("--room", type=float, default=0.3, help="how late a client may be shut")
     parser.add_argument("--tls", default="1.2,1.3", help="the versions that the server speaks")
+    parser.add_argument("--defer", type=float, default=0,
+                        help="how long the kernel keeps a silent client (TCP_DEFER_ACCEPT)")
     parser.add_argument("--control", action="store_true", 
                         help="the server runs without the library, or the library can do nothing")
     parser.add_argument("--serial", action="store_true", help="one client after another")

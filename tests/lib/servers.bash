@@ -14,6 +14,7 @@
 #   serial     yes: serves one connection at a time
 #   flood      how many stalled clients at once (default 200; 0: the server cannot)
 #   room       how late, in seconds, a stalled client may be shut (default 0.3)
+#   defer      how long the kernel may keep a silent client from accept() (TCP_DEFER_ACCEPT), seconds
 #   lazy       yes: makes no TLS object before the first byte after STARTTLS, so that a silent client
 #              cannot be told from one that speaks plaintext, and must not be shut
 #   inert      yes: the library can do nothing there, so it must do no harm
@@ -111,6 +112,7 @@ start_server() {
     chmod 755 "$SERVER_DIR/run"
     (
         cd "$SERVER_DIR" || exit
+        ulimit -c 0
         export DIR=$SERVER_DIR PORT=$SERVER_PORT RUN=$SERVER_DIR/run HOUR=3600
         export CERT=$SERVERS_TMP/cert.pem KEY=$SERVERS_TMP/key.pem
         # The words after exec stay this child's: $! is the server's pid, and the session's number.
@@ -204,7 +206,7 @@ protected_server() {
     local room options
     room=$(server_meta "$name" room 0.3)
     options=(--room "$room" --flood-room "$(awk -v r="$room" 'BEGIN { print r + 0.2 }')"
-        --flood "$(server_meta "$name" flood 200)")
+        --flood "$(server_meta "$name" flood 200)" --defer "$(server_meta "$name" defer 0)")
     [[ $(server_meta "$name" serial) != yes ]] || options+=(--serial)
     [[ $(server_meta "$name" lazy) != yes ]] || options+=(--lazy)
     [[ $(server_meta "$name" inert) != yes ]] || options+=(--control)
