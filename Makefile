@@ -13,6 +13,7 @@
 #   JOBS          how many tests run at once; they mostly sleep (twice the processors and two)
 #   FILTER        a regular expression: only the tests with such a name (all)
 #   FUZZ_SECONDS  how long each fuzz target runs (5)
+#   STRESS_SECONDS  how long clients come in make stress, to each server (120)
 #   REQUIRE_ALL   1 makes a test that is skipped for a missing package a failure; CI sets it (0)
 #   V             1 shows the whole commands (0)
 #   CC, CFLAGS, CPPFLAGS, LDFLAGS as everywhere; gcc and clang both work.
@@ -30,6 +31,7 @@ WERROR       ?= 0
 SAN          ?=
 DEPS         ?= 1
 FUZZ_SECONDS ?= 5
+STRESS_SECONDS ?= 120
 FILTER       ?=
 REQUIRE_ALL  ?= 0
 JOBS         ?= $(shell expr 2 \* $$(nproc) + 2)
@@ -179,7 +181,7 @@ endif
 run_tests = JOBS='$(JOBS)' FILTER='$(FILTER)' FUZZ_SECONDS='$(FUZZ_SECONDS)' REQUIRE_ALL='$(REQUIRE_ALL)' tests/run
 
 # Each target that needs packages installs them first and builds in a make of its own afterwards.
-.PHONY: help demo check unit fuzz check-asan check-tsan check-servers bench
+.PHONY: help demo check unit fuzz check-asan check-tsan check-servers stress bench
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' Makefile | expand -t 22
 	@echo; sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
@@ -219,6 +221,11 @@ check-servers: ## every server there is a start script for, installing them all
 	@$(MAKE) --no-print-directory all hosts
 	@ALL_SERVERS=1 $(run_tests) tests/servers.bats tests/recipes.bats
 
+stress: ## thousands of random clients for two minutes against each of two servers
+	$(call install_deps,check)
+	@$(MAKE) --no-print-directory all hosts
+	@STRESS_SECONDS='$(STRESS_SECONDS)' TEST_TIMEOUT=$$(($(STRESS_SECONDS) + 120)) $(run_tests) tests/stress.bats
+
 bench: ## what the library costs
 	$(call install_deps,bench)
 	@$(MAKE) --no-print-directory all benches
@@ -227,7 +234,7 @@ bench: ## what the library costs
 .PHONY: units fuzzers hosts benches
 units: $(UNITS)
 fuzzers: $(FUZZERS)
-hosts: $(HOSTS)
+hosts: $(HOSTS) benches
 benches: $(BENCHES)
 
 # ---- Source --------------------------------------------------------------------------------------
@@ -262,6 +269,14 @@ uninstall: ## take away what install put there
 dist: ## a source archive of the last commit in dist/
 	@mkdir -p dist
 	git archive --format=tar --prefix=shakeout-$(VERSION)/ HEAD | gzip -n9 >dist/shakeout-$(VERSION).tar.gz
+
+deb: ## Debian packages in build/deb
+	$(call install_deps,deb)
+	scripts/make-deb '$(VERSION)' '$(BUILD)/deb'
+
+check-deb: ## the Debian packages, installed on this machine and purged again
+	$(call install_deps,check deb)
+	@ALL_SERVERS=1 $(run_tests) tests/deb.bats
 
 clean: ## remove everything that was built
 	rm -rf build dist

@@ -111,7 +111,6 @@ documented() {
 # complete_line WORD...: what bash offers for the last word
 complete_line() {
     bash --norc --noprofile -c '
-        shopt -s extglob
         source shim/completion/shakeout.bash
         COMP_WORDS=(shakeout "$@")
         COMP_CWORD=$#
