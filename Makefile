@@ -94,7 +94,8 @@ UNIT_CFLAGS  := $(CODEGEN) -O1 -g $(SAN_WARN) $(SAN_FLAGS)
 PURE_SRC     := $(wildcard shim/base/*.c shim/wire/*.c shim/core/*.c)
 LIB_SRC      := $(PURE_SRC) $(wildcard shim/hooks/*.c)
 LAUNCHER_SRC := $(wildcard shim/launcher/*.c shim/base/*.c)
-FUZZED       := $(wildcard shim/base/*.c shim/wire/*.c)
+UNIT_SRC     := $(PURE_SRC) $(filter-out %/main.c,$(wildcard shim/launcher/*.c))
+FUZZED       := $(wildcard shim/base/*.c shim/wire/*.c) shim/launcher/snapshot.c
 
 LIB      := $(BUILD)/libshakeout.so
 LAUNCHER := $(BUILD)/shakeout
@@ -143,7 +144,7 @@ $(BUILD)/san/%.o: %.c $(FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CC  )$(CC) $(ALL_CPPFLAGS) $(UNIT_CFLAGS) -c -o $@ $<
 
-$(BUILD)/san/libpure.a: $(call san_obj,$(PURE_SRC))
+$(BUILD)/san/libpure.a: $(call san_obj,$(UNIT_SRC))
 	@rm -f $@
 	$(call say,AR  )$(AR) rcs $@ $^
 

@@ -32,6 +32,9 @@ HTTP = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 FLOODERS = 256
 GENUINE = "127.0.0.2"
 KINDS = ("silent", "one-byte", "drip", "halfway")
+# Without flooders: good clients one by one, and as many as the server can take.
+PEACE = ("none", "rush")
+RUSH = ("--at-once", "32", "--patience", "20")
 # What the flooders' first address is, and how many there are.
 SOURCES = {"one": ("127.9.0.1", 1), "64": ("127.9.0.1", 64), "own": (GENUINE, 1)}
 DELAYS = (0.0, 0.1, 0.3)
@@ -76,7 +79,7 @@ SERVERS = {server.name: server for server in (
 @dataclasses.dataclass(frozen=True)
 class Cell:
     server: str
-    kind: str  # of flooder; "none": no flood
+    kind: str  # of flooder, or of peace
     sources: str
     delay: float
     library: bool
@@ -91,7 +94,8 @@ def all_cells():
     for server in SERVERS.values():
         for library in (False,) if server.peer else (False, True):
             for delay in DELAYS:
-                yield Cell(server.name, "none", "one", delay, library)
+                for kind in PEACE:
+                    yield Cell(server.name, kind, "one", delay, library)
                 for sources in SOURCES:
                     for kind in KINDS:
                         yield Cell(server.name, kind, sources, delay, library)
@@ -231,9 +235,9 @@ def client_command(name, *args):
 def genuine(port, server, seconds, delay, *options):
     """Good clients for so long; what they say of it."""
     command = client_command("genuine", port, seconds, "--ask", server.ask, "--delay", delay,
-                             "--from", GENUINE, "--patience", PATIENCE, *options)
+                             "--from", GENUINE, *options)
     result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True,
-                            timeout=seconds + PATIENCE + 30)
+                            timeout=seconds + 60)
     return json.loads(result.stdout)
 
 
@@ -255,7 +259,9 @@ def run_cell(stage, cell, seconds, options=(), settings=None):
     try:
         running.wait()
         genuine(running.port, running.server, SETTLE, 0)
-        if cell.kind != "none":
+        if cell.kind == "rush":
+            options = (*options, *RUSH)
+        elif cell.kind != "none":
             flood = flooding(cell, running.port, SETTLE + seconds + PATIENCE)
             time.sleep(SETTLE)
         since, before, start = running.log_length(), running.cpu(), time.monotonic()
@@ -321,7 +327,7 @@ def short_table(results):
     for server in SERVERS.values():
         for sources in SOURCES:
             flooded = [one for one in results if one["server"] == server.name and
-                       one["sources"] == sources and one["kind"] != "none"]
+                       one["sources"] == sources and one["kind"] not in PEACE]
             if not flooded:
                 continue
             columns = []
