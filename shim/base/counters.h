@@ -26,6 +26,7 @@ enum counter {
     COUNTER_SHUT_SILENT,      /* connections shut, as in verdict.h */
     COUNTER_SHUT_PARTIAL,     /* ... */
     COUNTER_SHUT_HALFWAY,     /* ... */
+    COUNTER_EVICTED,          /* ... of these, before their deadline, under pressure */
     COUNTER_SERVER_LATE,      /* due, but the server was the late one: each connection once */
     COUNTER_ABSTAIN_PORT,     /* due, but left alone, as in verdict.h: each connection once */
     COUNTER_ABSTAIN_PLAIN,    /* ... */

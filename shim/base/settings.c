@@ -10,6 +10,7 @@
 #define LEGACY_NAME  "PYSSLPROTO37_HANDSHAKE_TIMEOUT"
 
 #define DEFAULT_TIMEOUT_NS UINT64_C(60000000000)
+#define DEFAULT_GRACE_NS   UINT64_C(250000000)
 
 /* Part of a string that somebody else owns. */
 struct span {
@@ -257,11 +258,45 @@ static void read_log(struct reading *reading, const struct setting *setting, str
     memcpy(out->log_path, value.at, value.length); /* the rest is zero already */
 }
 
+static void read_pressure(struct reading *reading, const struct setting *setting, struct span value)
+{
+    if (span_is(value, "on") || span_is(value, "off"))
+        reading->out->pressure = span_is(value, "on");
+    else
+        complain_value(reading, setting->name, value, " is not accepted; give on or off");
+}
+
+static void read_grace(struct reading *reading, const struct setting *setting, struct span value)
+{
+    if (span_is(value, "0"))
+        reading->out->grace_ns = 0;
+    else if (!duration_parse(value.at, value.length, &reading->out->grace_ns))
+        complain_value(reading, setting->name, value,
+                       " is not accepted; give 0, or " DURATION_ACCEPTED);
+}
+
+static void read_max_pending(struct reading *reading, const struct setting *setting,
+                             struct span value)
+{
+    uint32_t number = 0;
+    bool good = value.length > 0 && value.length <= 9;
+
+    for (size_t i = 0; good && i < value.length; i++) {
+        good = value.at[i] >= '0' && value.at[i] <= '9';
+        number = number * 10 + (uint32_t)(value.at[i] - '0');
+    }
+    if (good)
+        reading->out->max_pending = number;
+    else
+        complain_value(reading, setting->name, value,
+                       " is not accepted; give a number up to 999999999, 0 for no limit");
+}
+
 /* The log first: what is wrong with the others is to be found there. */
 static const struct setting known[] = {
-    {"SHAKEOUT_LOG", read_log},
-    {TIMEOUT_NAME, read_timeout},
-    {"SHAKEOUT_PORTS", read_ports},
+    {"SHAKEOUT_LOG", read_log},     {TIMEOUT_NAME, read_timeout},
+    {"SHAKEOUT_PORTS", read_ports}, {"SHAKEOUT_PRESSURE", read_pressure},
+    {"SHAKEOUT_GRACE", read_grace}, {"SHAKEOUT_MAX_PENDING", read_max_pending},
 };
 static const struct setting legacy = {LEGACY_NAME, read_legacy_timeout};
 
@@ -316,7 +351,13 @@ int settings_read(struct settings *out, char *const *environment, settings_compl
 {
     struct reading reading = {.out = out, .complain = complain, .context = context};
 
-    *out = (struct settings){.enabled = true, .timeout_ns = DEFAULT_TIMEOUT_NS, .log = LOG_STDERR};
+    *out = (struct settings){
+        .enabled = true,
+        .timeout_ns = DEFAULT_TIMEOUT_NS,
+        .pressure = true,
+        .grace_ns = DEFAULT_GRACE_NS,
+        .log = LOG_STDERR,
+    };
     for (size_t i = 0; i < KNOWN_COUNT; i++)
         read_setting(&reading, &known[i], environment);
     if (!find(environment, TIMEOUT_NAME))

@@ -1,11 +1,16 @@
 /*
  * What the operator asked for, read once from the environment and never changed afterwards.
  *
- *   SHAKEOUT_TIMEOUT   the deadline (see duration.h), or "off"; an empty value is a bad one
- *   PYSSLPROTO37_HANDSHAKE_TIMEOUT   seconds; read only when SHAKEOUT_TIMEOUT is not set at all
- *   SHAKEOUT_PORTS     "443,8443=5s,!9000": ports that speak TLS from the first byte, with a
- * deadline of their own if wanted; "!": never touch. Empty: none SHAKEOUT_LOG       stderr, syslog,
- * journal, off, or a file's absolute path; empty is a bad value
+ * - SHAKEOUT_TIMEOUT: the deadline (see duration.h), or "off"; an empty value is a bad one.
+ * - PYSSLPROTO37_HANDSHAKE_TIMEOUT: seconds; read only when SHAKEOUT_TIMEOUT is not set at all.
+ * - SHAKEOUT_PORTS: "443,8443=5s,!9000", ports that speak TLS from the first byte, with a deadline
+ * of their own if wanted; "!": never touch. Empty: none.
+ * - SHAKEOUT_PRESSURE: "on" or "off", whether the worst unfinished handshakes are shut before their
+ *   deadline while clients wait whom the server cannot take.
+ * - SHAKEOUT_GRACE: how long a handshake is spared then; 0 is allowed.
+ * - SHAKEOUT_MAX_PENDING: so many unfinished handshakes are pressure by themselves; 0: no limit.
+ * - SHAKEOUT_LOG: stderr, syslog, journal, off, or a file's absolute path; an empty value is a bad
+ *   one.
  *
  * A bad value is complained about and its default used instead (of SHAKEOUT_PORTS: the bad item is
  * left out), so that a typo never leaves a server without protection. The launcher refuses to start
@@ -35,6 +40,9 @@ struct settings {
     uint64_t timeout_ns;
     size_t port_count;
     struct port_rule ports[SETTINGS_MAX_PORTS]; /* sorted by port, each port once */
+    bool pressure;                              /* false: SHAKEOUT_PRESSURE=off */
+    uint64_t grace_ns;    /* under pressure, who is younger than this is spared */
+    uint32_t max_pending; /* pressure from so many unfinished handshakes on; 0: no limit */
     enum log_kind log;
     char log_path[4096]; /* LOG_FILE only, absolute; else empty */
 };

@@ -84,7 +84,7 @@ static uint32_t take_free(void)
 
     while ((uint32_t)head != 0) {
         uint32_t number = (uint32_t)head;
-        uint32_t next = atomic_load_explicit(&conn_numbered(number)->in_free, memory_order_relaxed);
+        uint32_t next = atomic_load_explicit(&conn_numbered(number)->source, memory_order_relaxed);
         uint64_t rest = ((head >> 32) + 1) << 32 | next;
 
         if (atomic_compare_exchange_weak_explicit(&free_list, &head, rest, memory_order_acq_rel,
@@ -100,7 +100,7 @@ static void give_free(uint32_t number)
     uint64_t head = atomic_load_explicit(&free_list, memory_order_relaxed);
 
     do {
-        atomic_store_explicit(&conn->in_free, (uint32_t)head, memory_order_relaxed);
+        atomic_store_explicit(&conn->source, (uint32_t)head, memory_order_relaxed);
     } while (!atomic_compare_exchange_weak_explicit(&free_list, &head, (head >> 32) << 32 | number,
                                                     memory_order_release, memory_order_relaxed));
 }

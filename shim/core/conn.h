@@ -43,7 +43,7 @@ struct conn {
     _Atomic uint32_t listener; /* see ports.h; 0: not accepted here */
     _Atomic int32_t fd;        /* the descriptor it was last seen on */
     _Atomic uint32_t in_inbox; /* next one in the inbox */
-    _Atomic uint32_t in_free;  /* next one on the free list */
+    _Atomic uint32_t source;   /* see sources.h; while free: the next one on the free list */
     uint32_t heap_place;       /* the reaper's own */
     _Atomic uint16_t port;     /* local port; 0: no TCP socket, never judged */
     _Atomic uint16_t owner;    /* epoch of the process that accepted or touched it last */

@@ -14,6 +14,7 @@
 #include "core/reaper.h"
 #include "core/report.h"
 #include "core/session.h"
+#include "core/sources.h"
 #include "core/track.h"
 
 #define AGAIN_SOON_NS (20 * CLOCK_MILLISECOND)
@@ -79,7 +80,7 @@ static void gather(struct process *process, const struct conn *conn, enum conn_s
 }
 
 static void shut(struct process *process, conn_handle handle, int fd, const struct facts *facts,
-                 enum verdict verdict)
+                 enum verdict verdict, bool early)
 {
     struct conn *conn = conn_numbered(conn_number(handle));
     struct shut_connection report = {
@@ -87,6 +88,7 @@ static void shut(struct process *process, conn_handle handle, int fd, const stru
         .received = facts->kernel.received,
         .port = atomic_load_explicit(&conn->port, memory_order_relaxed),
         .verdict = verdict,
+        .evicted = early,
     };
     socklen_t length = sizeof(report.client);
 
@@ -99,6 +101,9 @@ static void shut(struct process *process, conn_handle handle, int fd, const stru
     reaper_unwatch(process, conn);
     /* Before the shutdown, which wakes the server: it may have been there for this client only. */
     count_verdict(conn, verdict);
+    if (early)
+        counters_add(COUNTER_EVICTED);
+    sources_shut(atomic_load_explicit(&conn->source, memory_order_relaxed));
     report_shut(&report, facts->now_ns);
     shutdown(fd, SHUT_RDWR);
 }
@@ -118,7 +123,7 @@ static enum examined carry_out(struct process *process, conn_handle handle, enum
             *again_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
             return conn_alive(handle) ? EXAMINED_AGAIN : EXAMINED_DONE;
         }
-        shut(process, handle, fd, facts, verdict);
+        shut(process, handle, fd, facts, verdict, false);
         return EXAMINED_DONE;
     }
     switch (verdict) {
@@ -134,6 +139,21 @@ static enum examined carry_out(struct process *process, conn_handle handle, enum
     default:
         return EXAMINED_PARKED;
     }
+}
+
+/* Under pressure: as if it were due now. */
+static bool carry_out_early(struct process *process, conn_handle handle, enum conn_state state,
+                            int fd, struct facts *facts)
+{
+    enum verdict verdict;
+
+    facts->deadline_ns = 0;
+    facts->waiting_due_ns = 0;
+    verdict = verdict_of(facts);
+    if (!verdict_shuts(verdict) || conn_move(handle, CONN_IN(state), CONN_SHUT) == CONN_FREE)
+        return false;
+    shut(process, handle, fd, facts, verdict, true);
+    return true;
 }
 
 /* Is there anything to judge? If it is too early, when not. */
@@ -191,4 +211,23 @@ enum examined examine(struct process *process, conn_handle handle, uint64_t *aga
     }
     *again_ns = clock_after_ns(clock_now_ns(), CLOCK_SECOND);
     return EXAMINED_AGAIN;
+}
+
+bool examine_early(struct process *process, conn_handle handle)
+{
+    enum conn_state state = conn_state(handle);
+    bool evicted = false;
+    struct facts facts;
+    int fd;
+
+    if ((CONN_IN(state) & CONN_UNFINISHED) == 0 || !track_hold(handle))
+        return false;
+    fd = probe(process, handle);
+    if (fd >= 0) {
+        gather(process, conn_numbered(conn_number(handle)), state, fd, &facts);
+        evicted = carry_out_early(process, handle, state, fd, &facts);
+        own_probe_end();
+    }
+    track_release(process, handle);
+    return evicted;
 }

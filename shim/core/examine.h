@@ -18,4 +18,8 @@ enum examined examine_at(struct process *process, conn_handle handle, int fd, ui
 /* The reaper. Finds the socket, and looks at a duplicate of it. */
 enum examined examine(struct process *process, conn_handle handle, uint64_t *again_ns);
 
+/* The reaper, under pressure: shuts it before its deadline, if it would be shut at it. Returns
+ * whether it was. */
+bool examine_early(struct process *process, conn_handle handle);
+
 #endif

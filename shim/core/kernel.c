@@ -66,11 +66,23 @@ void kernel_look(int fd, struct kernel_facts *facts)
     facts->connected = info.tcpi_state != STATE_LISTEN && info.tcpi_state != STATE_CLOSE;
     facts->quiet_ns = info.tcpi_last_data_recv * CLOCK_MILLISECOND;
     facts->received = info.tcpi_bytes_received;
+    facts->left = info.tcpi_state >= STATE_CLOSE_WAIT && info.tcpi_state != STATE_LISTEN;
     /* The client's FIN counts as a byte there. */
-    if (info.tcpi_state >= STATE_CLOSE_WAIT && info.tcpi_state != STATE_LISTEN &&
-        facts->received > 0)
+    if (facts->left && facts->received > 0)
         facts->received--;
     facts->sent = info.tcpi_bytes_sent + info.tcpi_notsent_bytes;
     facts->known =
         length >= offsetof(struct tcp_info, tcpi_bytes_sent) + sizeof(info.tcpi_bytes_sent);
+}
+
+uint32_t kernel_accept_queue(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    memset(&info, 0, sizeof(info));
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+        info.tcpi_state != STATE_LISTEN)
+        return 0;
+    return info.tcpi_unacked;
 }

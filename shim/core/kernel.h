@@ -19,6 +19,7 @@ uint16_t kernel_local_port(int fd);
 struct kernel_facts {
     bool known;        /* false: no TCP_INFO with byte counts (before Linux 4.19) */
     bool connected;    /* there is, or was, somebody at the other end; not a listening socket */
+    bool left;         /* the client has closed its side */
     uint64_t received; /* bytes that the client sent, tcpi_bytes_received */
     uint64_t sent;     /* bytes that the server sent, or wrote and could not yet send */
     uint32_t unread;   /* client's bytes that the program has not read, SIOCINQ */
@@ -27,5 +28,8 @@ struct kernel_facts {
 
 /* TCP_INFO and SIOCINQ: tcp(7), include/uapi/linux/tcp.h. */
 void kernel_look(int fd, struct kernel_facts *facts);
+
+/* How many clients wait in the queue of a listening socket, tcpi_unacked; 0 for others. */
+uint32_t kernel_accept_queue(int fd);
 
 #endif

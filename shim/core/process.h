@@ -34,6 +34,8 @@ struct process {
     _Atomic uint64_t queue_first_ns;   /* the reaper's earliest deadline; 0: none */
     _Atomic bool parked;               /* some due connection could not be judged yet */
     _Atomic bool look_again;           /* ... and now perhaps can */
+    _Atomic uint64_t pressed_ns;       /* pressure lasts until then, see pressure.h */
+    _Atomic uint32_t wanted;           /* ... and so many must go at once */
     _Atomic bool reporting;            /* a line of the log is held back */
 };
 

@@ -19,6 +19,7 @@
 #include "core/kernel.h"
 #include "core/own.h"
 #include "core/pending.h"
+#include "core/pressure.h"
 #include "core/report.h"
 #include "core/session.h"
 #include "core/track.h"
@@ -160,6 +161,7 @@ static uint64_t next_deadline(void)
 
 void reaper_work(struct process *process)
 {
+    uint64_t pressure;
     uint64_t next;
     uint64_t other;
 
@@ -167,11 +169,14 @@ void reaper_work(struct process *process)
     pending_take(process, enqueue);
     other = reconsider_due(process, clock_now_ns());
     judge_due(process);
+    pressure = pressure_round(process, &queue);
     next = next_deadline();
     atomic_store_explicit(&process->queue_first_ns, next == CLOCK_NEVER ? 0 : next,
                           memory_order_relaxed);
     if (other < next)
         next = other;
+    if (pressure < next)
+        next = pressure;
     other = report_flush(clock_now_ns());
     atomic_store_explicit(&process->reporting, other != CLOCK_NEVER, memory_order_seq_cst);
     if (other < next)
@@ -312,8 +317,10 @@ void reaper_watch(struct process *process, conn_handle handle)
     uint16_t epoch = process_epoch();
 
     if (conn != NULL &&
-        atomic_exchange_explicit(&conn->watched, epoch, memory_order_relaxed) != epoch)
+        atomic_exchange_explicit(&conn->watched, epoch, memory_order_relaxed) != epoch) {
         atomic_fetch_add_explicit(&process->watched, 1, memory_order_seq_cst);
+        reaper_by(process, pressure_first_look_ns(clock_now_ns()));
+    }
     report_protects();
 }
 

@@ -59,7 +59,7 @@ void report_shut(const struct shut_connection *shut, uint64_t now_ns)
         return;
     }
     lines++;
-    text_string(&text, "handshake deadline: ");
+    text_string(&text, shut->evicted ? "evicted under pressure: " : "handshake deadline: ");
     text_seconds(&text, shut->elapsed_ns);
     text_string(&text, " s, client ");
     text_address(&text, &shut->client.any);

@@ -13,6 +13,7 @@ struct shut_connection {
     uint64_t received;   /* bytes that the client sent */
     uint16_t port;
     enum verdict verdict;
+    bool evicted; /* before its deadline, under pressure */
     union {
         struct sockaddr any;
         struct sockaddr_storage storage;

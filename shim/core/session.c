@@ -10,6 +10,7 @@
 #include "core/pending.h"
 #include "core/ports.h"
 #include "core/reaper.h"
+#include "core/sources.h"
 #include "core/track.h"
 
 _Thread_local struct session *session_inside;
@@ -167,6 +168,7 @@ void session_finish(struct session *session)
         counters_took(clock_now_ns() -
                       atomic_load_explicit(&conn->started_ns, memory_order_relaxed));
         reaper_unwatch(process, conn);
+        sources_finished(atomic_load_explicit(&conn->source, memory_order_relaxed));
     }
     track_release(process, handle);
 }

@@ -1,5 +1,6 @@
 #include "core/track.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,13 +9,19 @@
 #include "core/charge.h"
 #include "core/count.h"
 #include "core/kernel.h"
+#include "core/listeners.h"
 #include "core/pending.h"
 #include "core/ports.h"
+#include "core/pressure.h"
 #include "core/reaper.h"
+#include "core/sources.h"
 #include "core/standin.h"
 
 /* Connections that come with exec are looked for below this number. */
 #define INHERITED 256
+
+/* How soon after accept() a server closes whom it has no room for. */
+#define AT_ONCE_NS (20 * CLOCK_MILLISECOND)
 
 /* Where to look for a ClientHello first: what this thread read last. */
 #define RECENT 4U
@@ -87,6 +94,8 @@ static conn_handle take_in(struct process *process, int fd, uint32_t listener, u
     atomic_store_explicit(&conn->counted, 0, memory_order_relaxed);
     atomic_store_explicit(&conn->had_session, false, memory_order_relaxed);
     atomic_store_explicit(&conn->owner, process_epoch(), memory_order_relaxed);
+    atomic_store_explicit(&conn->source, ports_settings()->pressure ? sources_of(fd) : 0,
+                          memory_order_relaxed);
     store_wire(conn, &(struct wire){0});
     handle = conn_publish(number);
     counters_tracked(port != 0 ? 1 : 0);
@@ -135,6 +144,25 @@ void track_lost(struct process *process, conn_handle handle, int fd)
         let_go(process, handle);
 }
 
+/* The server closes what it has just accepted, unread: it has no room (or wants no such client). A
+ * client that has left by itself was not turned away. */
+static bool turned_away(conn_handle handle, int fd)
+{
+    const struct conn *conn = conn_get(handle);
+    struct kernel_facts facts;
+    struct wire wire;
+
+    if (conn == NULL || conn_state(handle) != CONN_OPEN ||
+        atomic_load_explicit(&conn->watched, memory_order_relaxed) == 0 ||
+        clock_now_ns() - atomic_load_explicit(&conn->started_ns, memory_order_relaxed) > AT_ONCE_NS)
+        return false;
+    track_wire(conn, &wire);
+    if (records_bytes(&wire.records) != 0)
+        return false;
+    kernel_look(fd, &facts);
+    return facts.connected && !facts.left;
+}
+
 void track_closing(int fd)
 {
     conn_handle handle = fdmap_get(fd);
@@ -143,8 +171,11 @@ void track_closing(int fd)
     if (handle == 0)
         return;
     process = process_here();
-    if (process != NULL)
-        track_lost(process, handle, fd);
+    if (process == NULL)
+        return;
+    if (turned_away(handle, fd))
+        pressure_turned_away(process);
+    track_lost(process, handle, fd);
 }
 
 void track_closing_range(unsigned int first, unsigned int last)
@@ -201,15 +232,25 @@ void track_accepted(int listener, int fd)
         count_verdict(conn_numbered(conn_number(handle)), VERDICT_ABSTAIN_PORT);
         return;
     }
+    listeners_accepted(listener, (uint32_t)listener_cookie);
     pending_push(process, handle);
     deadline = atomic_load_explicit(&conn_numbered(conn_number(handle))->deadline_ns,
                                     memory_order_relaxed);
     if (ports_learned((uint32_t)listener_cookie) || ports_speak_tls(port)) {
         reaper_watch(process, handle);
         reaper_by(process, deadline);
+        pressure_accepted(process, handle, fd);
     } else if (atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst) != 0) {
         reaper_by(process, deadline);
     }
+}
+
+void track_refused(int error)
+{
+    struct process *process = process_known();
+
+    if (process != NULL && (error == EMFILE || error == ENFILE))
+        pressure_no_descriptor(process);
 }
 
 /* Outgoing: never shut. */

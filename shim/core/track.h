@@ -20,6 +20,7 @@ void track_listening(int fd);
 void track_inherited(void);
 
 void track_accepted(int listener, int fd);
+void track_refused(int error); /* accept() failed */
 void track_connecting(int fd);
 void track_closing(int fd); /* before the descriptor is closed, or replaced by dup2() */
 void track_closing_range(unsigned int first, unsigned int last);

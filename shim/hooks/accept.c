@@ -8,6 +8,8 @@ static int accepted(int listener, int fd)
 
     if (fd >= 0 && hook_active())
         track_accepted(listener, fd);
+    else if (fd < 0)
+        track_refused(saved);
     errno = saved;
     return fd;
 }

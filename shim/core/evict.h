@@ -1,0 +1,32 @@
+/* Who goes first when the server is full: unfinished handshakes, the worst first.
+ *
+ * Worst is, in this order: the source with the most unfinished handshakes (its recent record counts
+ * with them: shut ones against it, finished ones for it); the least progress; the greatest age;
+ * chance. Never one whose bytes the server has not looked at. Of up to 256 candidates all are
+ * compared; of more, 256 drawn by lot, so that the cost does not grow with a flood and nobody can
+ * aim at another. The reaper only. */
+#ifndef SHAKEOUT_CORE_EVICT_H
+#define SHAKEOUT_CORE_EVICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/deadlines.h"
+#include "core/process.h"
+
+/* Whom. */
+enum evict_mode {
+    EVICT_OLD,      /* those older than SHAKEOUT_GRACE, and offenders */
+    EVICT_ANY,      /* these first; if that is not enough, younger ones: there is no room at all */
+    EVICT_OFFENDERS /* offenders alone */
+};
+
+/* Shuts up to `needed` of those in the queue. Returns how many. */
+uint32_t evict(struct process *process, struct deadlines *queue, uint32_t needed,
+               enum evict_mode mode);
+
+/* Its source's handshakes were shut again and again lately, and none was finished: under pressure
+ * it gets no grace. */
+bool evict_is_offender(uint32_t source);
+
+#endif

@@ -1,0 +1,63 @@
+#include "core/listeners.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "core/kernel.h"
+
+#define PLACES 64U
+
+static struct {
+    _Atomic uint32_t cookie; /* the low half; 0: free */
+    _Atomic int32_t fd;
+    _Atomic uint32_t accepts;
+    uint32_t accepts_seen; /* the reaper's: at its last look */
+    uint32_t looks;        /* ... how many looks in a row found it stuck */
+} places[PLACES];
+
+void listeners_accepted(int fd, uint32_t cookie)
+{
+    uint32_t at = cookie % PLACES;
+
+    if (cookie == 0)
+        return;
+    atomic_store_explicit(&places[at].fd, fd, memory_order_relaxed);
+    atomic_store_explicit(&places[at].cookie, cookie, memory_order_relaxed);
+    atomic_fetch_add_explicit(&places[at].accepts, 1, memory_order_relaxed);
+}
+
+/* How many wait in the queue of the listener at this place. */
+static uint32_t queue_length(uint32_t at)
+{
+    uint32_t wanted = atomic_load_explicit(&places[at].cookie, memory_order_relaxed);
+    int fd = atomic_load_explicit(&places[at].fd, memory_order_relaxed);
+    uint64_t cookie = 0;
+
+    if (wanted == 0)
+        return 0;
+    if (kernel_cookie(fd, &cookie) && (uint32_t)cookie == wanted)
+        return kernel_accept_queue(fd);
+    atomic_store_explicit(&places[at].cookie, 0, memory_order_relaxed);
+    return 0;
+}
+
+uint32_t listeners_stuck(uint32_t moment, uint32_t *waiting)
+{
+    uint32_t stuck = 0;
+
+    *waiting = 0;
+    for (uint32_t at = 0; at < PLACES; at++) {
+        uint32_t length = queue_length(at);
+        uint32_t accepts = atomic_load_explicit(&places[at].accepts, memory_order_relaxed);
+
+        *waiting += length;
+        if (length == 0 || accepts != places[at].accepts_seen)
+            places[at].looks = 0;
+        else if (places[at].looks < moment)
+            places[at].looks++;
+        places[at].accepts_seen = accepts;
+        if (places[at].looks >= moment)
+            stuck += length;
+    }
+    return stuck;
+}

@@ -1,0 +1,32 @@
+/* Pressure: somebody waits whom the server cannot take.
+ *
+ * It shows in the accept queue of a listener that does not move (one blocking thread, a full pool
+ * of workers, a reached limit of connections: all look the same there), in descriptors that run
+ * out, in a server that closes what it has just accepted, and in SHAKEOUT_MAX_PENDING. Then, and
+ * only then, unfinished handshakes are shut before their deadline (evict.h). The queues are looked
+ * at while handshakes are pending for longer than SHAKEOUT_GRACE, ten times a second, and a hundred
+ * times while somebody waits. SHAKEOUT_PRESSURE=off: nothing of this. */
+#ifndef SHAKEOUT_CORE_PRESSURE_H
+#define SHAKEOUT_CORE_PRESSURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/conn.h"
+#include "core/deadlines.h"
+#include "core/process.h"
+
+/* The hooks. Any thread or signal handler; each may wake the reaper. */
+void pressure_accepted(struct process *process, conn_handle handle, int fd);
+void pressure_no_descriptor(struct process *process);
+void pressure_turned_away(struct process *process);
+
+/* When the reaper should look at a connection that is watched from now on, apart from its deadline.
+ */
+uint64_t pressure_first_look_ns(uint64_t started_ns);
+
+/* The reaper: looks, and evicts if need be. Returns when to be called again; CLOCK_NEVER: not
+ * before something new is watched. */
+uint64_t pressure_round(struct process *process, struct deadlines *queue);
+
+#endif

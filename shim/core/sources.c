@@ -1,0 +1,148 @@
+#include "core/sources.h"
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+#define PLACES          8192U
+#define HALF_LIFE_NS    (15 * CLOCK_SECOND)
+#define COUNT_MAX       255U
+#define FINISHED_WEIGHT 4U /* a finished handshake is remembered for longer than a shut one */
+
+/* tag:32, half-life number:16, finished:8, shut:8; one word, so that it changes in one step. */
+static _Atomic uint64_t places[PLACES];
+
+#define TAG(word)      ((uint32_t)((word) >> 32))
+#define AGE(word)      ((uint16_t)((word) >> 16))
+#define FINISHED(word) ((uint32_t)((word) >> 8 & 0xff))
+#define SHUT(word)     ((uint32_t)((word)&0xff))
+#define WORD(tag, age, finished, shut)                                                             \
+    ((uint64_t)(tag) << 32 | (uint64_t)(uint16_t)(age) << 16 | (uint64_t)(finished) << 8 |         \
+     (uint64_t)(shut))
+
+static uint64_t key(void)
+{
+    static _Atomic uint64_t kept;
+    uint64_t value = atomic_load_explicit(&kept, memory_order_relaxed);
+    uint64_t none = 0;
+
+    if (value != 0)
+        return value;
+    if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != sizeof(value))
+        value = clock_now_ns();
+    value |= 1;
+    return atomic_compare_exchange_strong_explicit(&kept, &none, value, memory_order_relaxed,
+                                                   memory_order_relaxed)
+               ? value
+               : none;
+}
+
+/* A keyed mix of 64 bits (the finaliser of MurmurHash3, before and after the key). */
+static uint64_t mix(uint64_t value)
+{
+    value ^= value >> 33;
+    value *= UINT64_C(0xff51afd7ed558ccd);
+    value ^= value >> 33;
+    value *= UINT64_C(0xc4ceb9fe1a85ec53);
+    return value ^ value >> 33;
+}
+
+static uint32_t tag_of(uint64_t address)
+{
+    uint32_t tag = (uint32_t)(mix(mix(address ^ key()) + key()) >> 32);
+
+    return tag != 0 ? tag : 1;
+}
+
+uint32_t sources_of(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_storage storage;
+    } peer;
+    socklen_t length = sizeof(peer);
+    uint64_t prefix = 0;
+
+    memset(&peer, 0, sizeof(peer));
+    if (getpeername(fd, &peer.any, &length) != 0)
+        return 0;
+    if (peer.any.sa_family == AF_INET)
+        return tag_of(peer.in.sin_addr.s_addr);
+    if (peer.any.sa_family != AF_INET6)
+        return 0;
+    if (IN6_IS_ADDR_V4MAPPED(&peer.in6.sin6_addr)) {
+        uint32_t mapped;
+
+        memcpy(&mapped, &peer.in6.sin6_addr.s6_addr[12], sizeof(mapped));
+        return tag_of(mapped);
+    }
+    memcpy(&prefix, peer.in6.sin6_addr.s6_addr, sizeof(prefix));
+    return tag_of(prefix);
+}
+
+static uint16_t half_lives(void)
+{
+    return (uint16_t)(clock_now_ns() / HALF_LIFE_NS);
+}
+
+/* What is left of this word's counts by now. */
+static uint64_t decayed(uint64_t word, uint16_t now)
+{
+    uint16_t passed = (uint16_t)(now - AGE(word));
+    uint32_t shift = passed < 8 ? passed : 8;
+    uint32_t slower = passed / FINISHED_WEIGHT < 8 ? passed / FINISHED_WEIGHT : 8;
+
+    return WORD(TAG(word), now, FINISHED(word) >> slower, SHUT(word) >> shift);
+}
+
+static void add(uint32_t source, uint32_t finished, uint32_t shut)
+{
+    _Atomic uint64_t *place = &places[source % PLACES];
+    uint64_t before = atomic_load_explicit(place, memory_order_relaxed);
+    uint16_t now = half_lives();
+    uint64_t after;
+
+    if (source == 0)
+        return;
+    do {
+        uint64_t word = decayed(before, now);
+
+        if (TAG(word) != source) {
+            /* Who has finished lately keeps the place against those that were shut. */
+            if (FINISHED(word) != 0 && finished == 0)
+                return;
+            word = 0;
+        }
+        finished = FINISHED(word) + finished < COUNT_MAX ? finished : COUNT_MAX - FINISHED(word);
+        shut = SHUT(word) + shut < COUNT_MAX ? shut : COUNT_MAX - SHUT(word);
+        after = WORD(source, now, FINISHED(word) + finished, SHUT(word) + shut);
+    } while (!atomic_compare_exchange_weak_explicit(place, &before, after, memory_order_relaxed,
+                                                    memory_order_relaxed));
+}
+
+void sources_finished(uint32_t source)
+{
+    add(source, 1, 0);
+}
+
+void sources_shut(uint32_t source)
+{
+    add(source, 0, 1);
+}
+
+struct source_record sources_record(uint32_t source)
+{
+    uint64_t word =
+        decayed(atomic_load_explicit(&places[source % PLACES], memory_order_relaxed), half_lives());
+
+    if (source == 0 || TAG(word) != source)
+        return (struct source_record){0};
+    return (struct source_record){.finished = FINISHED(word), .shut = SHUT(word)};
+}
