@@ -182,7 +182,7 @@ endif
 run_tests = JOBS='$(JOBS)' FILTER='$(FILTER)' FUZZ_SECONDS='$(FUZZ_SECONDS)' REQUIRE_ALL='$(REQUIRE_ALL)' tests/run
 
 # Each target that needs packages installs them first and builds in a make of its own afterwards.
-.PHONY: help demo check unit fuzz check-asan check-tsan check-servers stress bench
+.PHONY: help demo check unit fuzz check-asan check-tsan check-servers stress bench bench-flood
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' Makefile | expand -t 22
 	@echo; sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
@@ -194,7 +194,7 @@ demo: ## a real TLS server, telnet stalling against it, with and without the lib
 
 check: ## every test: unit, a short fuzz run, the clients against the usual servers
 	$(call install_deps,check)
-	@$(MAKE) --no-print-directory all units fuzzers hosts
+	@$(MAKE) --no-print-directory all units fuzzers hosts benches
 	@$(run_tests) unit fuzz bats
 
 unit: ## the unit tests
@@ -207,13 +207,13 @@ fuzz: ## the fuzz targets, FUZZ_SECONDS each
 
 check-asan: ## the tests with real servers on a library built with AddressSanitizer and UBSan
 	$(call install_deps,check)
-	@$(MAKE) --no-print-directory all hosts
+	@$(MAKE) --no-print-directory all hosts benches
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined all
 	@TESTED_LIB='$(abspath $(BUILD)/asan/libshakeout.so)' TESTED_SAN=address $(run_tests) bats
 
 check-tsan: ## the same with ThreadSanitizer
 	$(call install_deps,check)
-	@$(MAKE) --no-print-directory all hosts
+	@$(MAKE) --no-print-directory all hosts benches
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread all
 	@TESTED_LIB='$(abspath $(BUILD)/tsan/libshakeout.so)' TESTED_SAN=thread $(run_tests) bats
 
@@ -231,6 +231,11 @@ bench: ## what the library costs
 	$(call install_deps,bench)
 	@$(MAKE) --no-print-directory all benches
 	scripts/bench $(BENCH)
+
+bench-flood: ## whether servers stay reachable in a flood (hours; BENCH=--quick: a minute)
+	$(call install_deps,bench-flood)
+	@$(MAKE) --no-print-directory all benches
+	scripts/bench-flood $(BENCH)
 
 .PHONY: units fuzzers hosts benches
 units: $(UNITS)
