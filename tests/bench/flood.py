@@ -268,7 +268,10 @@ def run_cell(stage, cell, seconds, options=(), settings=None):
         good = genuine(running.port, running.server, seconds, cell.delay, *options)
         span, after = time.monotonic() - start, running.cpu()
         shut, clients = running.evictions(since)
-        flooded = json.loads(flood.communicate(timeout=60)[0]) if flood else None
+        flooded = None
+        if flood:
+            flood.terminate()
+            flooded = json.loads(flood.communicate(timeout=60)[0])
     finally:
         if flood and flood.poll() is None:
             flood.kill()

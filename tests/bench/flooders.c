@@ -10,7 +10,8 @@
  *   drip      a ClientHello, byte by byte, one in DRIP_SECONDS
  *   halfway   a whole ClientHello (its random differs each time), and ignores the answer
  *
- * Prints "flooding" when each has tried to connect, and at the end one line of JSON. One thread; a
+ * Prints "flooding" when each has tried to connect, and at the end, or when it is asked to end
+ * (SIGTERM), one line of JSON. One thread; a
  * flooder costs about ten system calls for each connection. */
 #include "lib/host.h"
 #include "lib/tls.h"
@@ -19,6 +20,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +57,7 @@ static unsigned char hello[2048];
 static size_t hello_length;
 static struct flooder flooders[MOST];
 static int events_fd;
+static volatile sig_atomic_t asked_to_end;
 static unsigned long attempts, opened, ended, failed;
 static double life; /* of the connections that the server ended, seconds */
 
@@ -163,13 +166,18 @@ static void turn(struct flooder *flooder)
         say(flooder, 1);
 }
 
+static void on_signal(int number)
+{
+    asked_to_end = number;
+}
+
 static void flood(size_t count, double until)
 {
     struct epoll_event events[256];
     double next = host_now();
     unsigned int tick = 0;
 
-    while (host_now() < until) {
+    while (host_now() < until && !asked_to_end) {
         const int number = epoll_wait(events_fd, events, 256, 5);
 
         for (int i = 0; i < number; i++)
@@ -219,7 +227,7 @@ int main(int argc, char **argv)
                                   .sin_port = htons((uint16_t)atoi(argv[1])),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     events_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (events_fd < 0)
+    if (events_fd < 0 || sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_signal}, NULL) < 0)
         host_die("epoll_create1");
     for (long i = 0; i < count; i++)
         begin(&flooders[i]);
