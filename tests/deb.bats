@@ -50,15 +50,17 @@ setup() {
 
 @test "installed, the packages do what the demo shows, and purged they are gone" {
     [[ $EUID -eq 0 ]] || skip "only root installs packages"
-    local package
+    local package apt
     for package in shakeout libshakeout; do
         if dpkg-query -W "$package" >/dev/null 2>&1; then skip "$package is installed here already"; fi
     done
-    dpkg --install "${PACKAGES[@]}" 3>&-
+    # apt-get, which waits for whoever else is installing.
+    apt=(apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0)
+    "${apt[@]}" install --no-install-recommends "${PACKAGES[@]}" 3>&-
     # Whatever happens from here on, they are purged.
     # A shell of its own, since bats and || would both let it go on after an error.
     run env ROOT="$SHAKEOUT_ROOT" bash -euo pipefail -c "$(declare -f installed_packages_work); installed_packages_work"
-    dpkg --purge shakeout libshakeout 3>&-
+    "${apt[@]}" purge shakeout libshakeout 3>&-
     echo "$output"
     [[ $status -eq 0 ]]
     run ! find /usr/bin/shakeout /usr/lib/*/shakeout /usr/share/doc/shakeout
