@@ -11,6 +11,7 @@
 #include "base/settings.h"
 #include "launcher/check.h"
 #include "launcher/preload.h"
+#include "launcher/status.h"
 #include "launcher/target.h"
 
 /* As timeout(1), env(1) and POSIX have it. */
@@ -20,6 +21,7 @@ enum { EXIT_OWN_ERROR = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 static const char help[] =
     "Usage: shakeout [OPTION]... [--] COMMAND [ARG]...\n"
     "  or:  shakeout --check PATH|PID\n"
+    "  or:  shakeout --status [--json|--prometheus] [--watch[=DURATION]] [PID]...\n"
     "Run COMMAND, and shut down clients that do not finish their TLS handshake in\n"
     "time.\n"
     "\n"
@@ -30,6 +32,7 @@ static const char help[] =
     "  -l, --log LOG           stderr (default), syslog, journal, off, or a file\n"
     "      --check PATH|PID    say whether a program or a process is protected:\n"
     "                          exit status 0 yes, 1 no, 2 cannot tell\n"
+    "      --status            show what the servers under the library have counted\n"
     "      --help, --version   show this help, or the version, and exit\n"
     "\n"
     "The options set SHAKEOUT_TIMEOUT, SHAKEOUT_PORTS and SHAKEOUT_LOG for COMMAND,\n"
@@ -94,13 +97,10 @@ static void set_log(const char *value)
 static int read_options(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"timeout", required_argument, NULL, 't'},
-        {"ports", required_argument, NULL, 'p'},
-        {"log", required_argument, NULL, 'l'},
-        {"check", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"timeout", required_argument, NULL, 't'}, {"ports", required_argument, NULL, 'p'},
+        {"log", required_argument, NULL, 'l'},     {"check", required_argument, NULL, 'c'},
+        {"status", no_argument, NULL, 's'},        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
     };
     static char name[] = "shakeout"; /* begins getopt's messages */
     int option;
@@ -120,6 +120,8 @@ static int read_options(int argc, char **argv)
             break;
         case 'c':
             exit(flushed((int)check(optarg)));
+        case 's':
+            exit(status(argc - optind + 1, argv + optind - 1));
         case 'h':
             print_and_exit(help);
         case 'v':

@@ -1,6 +1,9 @@
 #include "launcher/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +56,73 @@ int process_files(pid_t pid, process_visitor *visit, void *context)
     }
     free(line);
     return finish(maps);
+}
+
+int process_name(pid_t pid, char name[16])
+{
+    FILE *comm = open_entry(pid, "comm");
+    size_t length;
+
+    if (!comm)
+        return errno;
+    length = fread(name, 1, 15, comm);
+    if (length > 0 && name[length - 1] == '\n')
+        length--;
+    name[length] = '\0';
+    return finish(comm);
+}
+
+/* "ADDRESS-END PERMISSIONS OFFSET MAJOR:MINOR INODE   PATH", proc_pid_maps(5) */
+static bool parse_mapping(const char *line, const char *name, struct process_mapping *out)
+{
+    char permissions[5] = "";
+    unsigned int major = 0;
+    unsigned int minor = 0;
+    const char *path = strchr(line, '/');
+
+    if (!path || strncmp(path, name, strlen(name)) != 0 || path[strlen(name)] != '\n')
+        return false;
+    if (sscanf(line, "%" SCNx64 "-%*x %4s %*x %x:%x %" SCNu64, &out->address, permissions, &major,
+               &minor, &out->inode) != 5)
+        return false;
+    out->device = (uint64_t)major << 32 | minor;
+    return permissions[3] == 's';
+}
+
+int process_mapping(pid_t pid, const char *name, struct process_mapping *out)
+{
+    FILE *maps = open_entry(pid, "maps");
+    bool found = false;
+    char *line = NULL;
+    size_t size = 0;
+    int problem;
+
+    if (!maps)
+        return errno;
+    while (!found && getline(&line, &size, maps) > 0)
+        found = parse_mapping(line, name, out);
+    free(line);
+    problem = finish(maps);
+    return found || problem ? problem : ENODATA;
+}
+
+int process_memory(pid_t pid, uint64_t address, void *out, size_t size)
+{
+    char path[64];
+    int memory;
+    ssize_t length;
+    int problem;
+
+    if (address > INT64_MAX)
+        return EIO;
+    snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+    memory = open(path, O_RDONLY | O_CLOEXEC);
+    if (memory < 0)
+        return errno;
+    length = pread(memory, out, size, (off_t)address);
+    problem = length < 0 ? errno : EIO;
+    close(memory);
+    return length == (ssize_t)size ? 0 : problem;
 }
 
 static void ignore_complaint(void *context, const char *text)

@@ -8,6 +8,8 @@
 #define SHAKEOUT_LAUNCHER_PROCESS_H
 
 #include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/settings.h"
@@ -24,5 +26,22 @@ int process_files(pid_t pid, process_visitor *visit, void *context);
 /* The settings that the process was started with. A program that overwrote its environment (nginx)
    has the defaults here. */
 int process_settings(pid_t pid, struct settings *out);
+
+/* The name that `ps` shows: up to 15 bytes, any. */
+int process_name(pid_t pid, char name[16]);
+
+struct process_mapping {
+    uint64_t address;
+    uint64_t device; /* with the inode: which file it is */
+    uint64_t inode;
+};
+
+/* The first shared mapping of this name ("/memfd:NAME (deleted)"); ENODATA when there is none. */
+int process_mapping(pid_t pid, const char *name, struct process_mapping *out);
+
+/* Copies from the process's memory; all of it or none. Needs the right to trace the process
+   (ptrace(2), "Ptrace access mode checking"): root, or the same user if the process never changed
+   its ids and Yama allows it. EPERM and EACCES both mean that it is missing. */
+int process_memory(pid_t pid, uint64_t address, void *out, size_t size);
 
 #endif
