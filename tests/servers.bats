@@ -73,6 +73,11 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "bip" {
+    check_server bip
+}
+
+# bats test_tags=slow
 @test "caddy" {
     check_server caddy
 }
@@ -90,6 +95,11 @@ teardown() {
 # bats test_tags=slow
 @test "cups" {
     check_server cups
+}
+
+# bats test_tags=slow
+@test "daphne" {
+    check_server daphne
 }
 
 # bats test_tags=slow
@@ -121,6 +131,16 @@ teardown() {
     check_server erlang
 }
 
+# bats test_tags=slow
+@test "eventlet" {
+    check_server eventlet
+}
+
+# bats test_tags=slow
+@test "eventmachine" {
+    check_server eventmachine
+}
+
 @test "exim" {
     check_server exim
 }
@@ -128,6 +148,11 @@ teardown() {
 # bats test_tags=slow
 @test "exim-starttls" {
     check_server exim-starttls
+}
+
+# bats test_tags=slow
+@test "gevent" {
+    check_server gevent
 }
 
 # bats test_tags=slow
@@ -165,8 +190,18 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "ircd-hybrid" {
+    check_server ircd-hybrid
+}
+
+# bats test_tags=slow
 @test "java" {
     check_server java
+}
+
+# bats test_tags=slow
+@test "kamailio" {
+    check_server kamailio
 }
 
 # bats test_tags=slow
@@ -205,6 +240,11 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "luasec" {
+    check_server luasec
+}
+
+# bats test_tags=slow
 @test "mariadb" {
     check_server mariadb
 }
@@ -216,6 +256,11 @@ teardown() {
 # bats test_tags=slow
 @test "mini-httpd" {
     check_server mini-httpd
+}
+
+# bats test_tags=slow
+@test "mojolicious" {
+    check_server mojolicious
 }
 
 # bats test_tags=slow
@@ -397,6 +442,11 @@ teardown() {
 }
 
 # bats test_tags=slow
+@test "tcpserver-stunnel" {
+    check_server tcpserver-stunnel
+}
+
+# bats test_tags=slow
 @test "tornado" {
     check_server tornado
 }
@@ -438,4 +488,9 @@ teardown() {
 # bats test_tags=slow
 @test "webrick" {
     check_server webrick
+}
+
+# bats test_tags=slow
+@test "znc" {
+    check_server znc
 }

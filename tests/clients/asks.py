@@ -99,6 +99,14 @@ def nbd():
                lambda data: data[:8] == b"\x00\x03\xe8\x89\x04\x55\x65\xa9")
 
 
+def sip():
+    """RFC 3261: OPTIONS, answered by any status line."""
+    return Ask(b"OPTIONS sip:localhost SIP/2.0\r\nVia: SIP/2.0/TLS client.test;branch=z9hG4bK1\r\n"
+               b"From: <sip:a@client.test>;tag=1\r\nTo: <sip:localhost>\r\nCall-ID: 1\r\n"
+               b"CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+               contains(b"SIP/2.0 "))
+
+
 def stun():
     """RFC 8489: a Binding request, answered by a Binding response with the same transaction."""
     header = struct.pack("!HHI", 0x0001, 0, 0x2112A442) + b"shakeout-it!"
@@ -114,7 +122,7 @@ def nrpe():
 
 NAMED = {"http": http, "h2": Http2, "dns": dns, "ldap": ldap, "mqtt": mqtt, "xmpp": xmpp,
          "postgres": postgres, "mysql": mysql, "nbd": nbd,
-         "stun": stun, "nrpe": nrpe}
+         "stun": stun, "sip": sip, "nrpe": nrpe}
 
 
 def parse(text):
