@@ -21,7 +21,7 @@ plain() {
 
 # The options that --help names, one a line.
 options() {
-    "$SHAKEOUT_CMD" --help | grep -oE '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,' | sort -u
+    "$SHAKEOUT_CMD" --help | grep -oE '(^|[][ ,|])--?[a-z][a-z-]*' | grep -oE -- '-.*' | sort -u
 }
 
 # documented PAGE TEXT...: each text is in the page
@@ -60,7 +60,7 @@ documented() {
 
 @test "shakeout(1) documents every option, and no other" {
     need mandoc mandoc
-    diff <(options) <(plain "${PAGES[0]}" | grep -oE '(^|[ (,\[])--?[a-z][a-z-]*' | grep -oE -- '-.*' | sort -u)
+    diff <(options) <(plain "${PAGES[0]}" | grep -oE '(^|[][ (,|])--?[a-z][a-z-]*' | grep -oE -- '-.*' | sort -u)
 }
 
 @test "shakeout(1) documents why a program is refused" {
@@ -88,7 +88,8 @@ documented() {
         grep -oE 'log_unprotected\( *"[^"]*"' | cut -d '"' -f 2 | sed 's/^/not protected: /')
     [[ ${#messages[@]} -ge 4 ]]
     mapfile -t -O "${#messages[@]}" messages < <(sed -n '/verdict_reason/,$s/.*_SHUT_.* = "\(.*\)",/\1:/p' shim/core/verdict.c)
-    [[ ${#messages[@]} -ge 7 ]]
+    mapfile -t -O "${#messages[@]}" messages < <(grep -oE '"[a-z ]{12,}' shim/core/report.c | sed 's/^" *//; s/ $//')
+    [[ ${#messages[@]} -ge 11 ]]
     documented "${PAGES[1]}" "${messages[@]}"
 }
 
@@ -120,7 +121,7 @@ complete_line() {
 
 @test "bash: all the options, and those of --help only" {
     run -0 complete_line -
-    [[ $(sort <<<"$output") == "$(options)" ]]
+    diff <(printf '%s\n' "${lines[@]}" --json --prometheus --watch | sort) <(options)
     run -0 complete_line --t
     [[ $output == --timeout ]]
 }
@@ -140,6 +141,16 @@ complete_line() {
     [[ " ${lines[*]} " == *" $$ "* ]]
     run -0 complete_line -p 44
     [[ -z $output ]]
+}
+
+@test "bash: --status and what belongs to it" {
+    run -0 complete_line --status --
+    [[ ${lines[*]} == "--json --prometheus --watch" ]]
+    run -0 complete_line --status --json "$$"
+    [[ " ${lines[*]} " == *" $$ "* ]]
+    run -0 complete_line --status ""
+    [[ " ${lines[*]} " == *" 1 "* ]]
+    run ! grep -v '^[0-9]*$' <<<"$output"
 }
 
 @test "bash: the command, and then its own arguments" {
