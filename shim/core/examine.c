@@ -17,6 +17,7 @@
 #include "core/sources.h"
 #include "core/track.h"
 
+#define LEFT_LYING_NS (30 * CLOCK_MILLISECOND)
 #define AGAIN_SOON_NS (20 * CLOCK_MILLISECOND)
 
 /* A duplicate of the connection's socket, and of no other: the cookie says so. Its descriptor may
@@ -230,4 +231,16 @@ bool examine_early(struct process *process, conn_handle handle)
     }
     track_release(process, handle);
     return evicted;
+}
+
+bool examine_waits_for_server(struct process *process, conn_handle handle)
+{
+    struct kernel_facts facts = {0};
+    int fd = probe(process, handle);
+
+    if (fd < 0)
+        return false;
+    kernel_look(fd, &facts);
+    own_probe_end();
+    return facts.unread != 0 && facts.quiet_ns >= LEFT_LYING_NS;
 }

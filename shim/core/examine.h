@@ -22,4 +22,7 @@ enum examined examine(struct process *process, conn_handle handle, uint64_t *aga
  * whether it was. */
 bool examine_early(struct process *process, conn_handle handle);
 
+/* The reaper: whether this client has sent something that the server has left lying for a while. */
+bool examine_waits_for_server(struct process *process, conn_handle handle);
+
 #endif

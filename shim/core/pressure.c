@@ -1,18 +1,28 @@
 #include "core/pressure.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/counters.h"
 #include "core/evict.h"
+#include "core/examine.h"
+#include "core/kernel.h"
 #include "core/listeners.h"
 #include "core/ports.h"
 #include "core/reaper.h"
+#include "core/report.h"
+#include "core/sources.h"
 #include "core/track.h"
 
 #define LOOK_NS      (100 * CLOCK_MILLISECOND)
 #define LOOK_SOON_NS (10 * CLOCK_MILLISECOND)
 #define MOMENT       2U /* looks that a queue must not have moved for */
 #define LASTS_NS     CLOCK_SECOND
+#define SAMPLE       256U
 #define SPARE        4U /* descriptors that should stay free */
 
 static bool enabled(void)
@@ -58,6 +68,50 @@ void pressure_accepted(struct process *process, conn_handle handle, int fd)
         reaper_by(process, clock_now_ns());
 }
 
+/* A server may have asked poll() whether somebody is there and then calls a blocking accept(): it
+ * must not be left waiting for the next one. */
+static bool has_another(int listener)
+{
+    long flags = syscall(SYS_fcntl, listener, F_GETFL);
+
+    return (flags >= 0 && (flags & O_NONBLOCK) != 0) || kernel_accept_queue(listener) != 0;
+}
+
+bool pressure_refuses(int listener, int fd)
+{
+    struct process *process = process_known();
+    uint64_t cookie = 0;
+    uint16_t port;
+    uint32_t source;
+
+    if (process == NULL || !lasts(process, clock_now_ns()))
+        return false;
+    source = sources_of(fd);
+    if (!evict_is_offender(source) || process_here() == NULL)
+        return false;
+    port = kernel_local_port(fd);
+    if (ports_hands_off(port) || !kernel_cookie(listener, &cookie) ||
+        !(ports_learned((uint32_t)cookie) || ports_speak_tls(port)) || !has_another(listener))
+        return false;
+    listeners_accepted(listener, (uint32_t)cookie);
+    sources_shut(source);
+    counters_add(COUNTER_ACCEPTED);
+    counters_add(COUNTER_SHUT_SILENT);
+    counters_add(COUNTER_EVICTED);
+    if (atomic_fetch_add_explicit(&process->refused, 1, memory_order_relaxed) == 0)
+        reaper_by(process, clock_after_ns(clock_now_ns(), LOOK_SOON_NS));
+    shutdown(fd, SHUT_RDWR);
+    return true;
+}
+
+void pressure_read(struct process *process, conn_handle handle)
+{
+    if (lasts(process, clock_now_ns()) &&
+        evict_is_offender(atomic_load_explicit(&conn_numbered(conn_number(handle))->source,
+                                               memory_order_relaxed)))
+        reaper_by(process, clock_now_ns());
+}
+
 void pressure_no_descriptor(struct process *process)
 {
     if (enabled())
@@ -83,13 +137,27 @@ static uint32_t too_many(struct process *process)
     return limit != 0 && watched > limit ? watched - limit : 0;
 }
 
+/* How many clients the server has let in but does not look at: their bytes have lain there for a
+ * moment. One blocking pool of workers behind an accepting thread shows only there. */
+static uint32_t unread(struct process *process, const struct deadlines *queue)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < queue->used && i < SAMPLE; i++)
+        if (examine_waits_for_server(process, conn_current(queue->heap[i].number)))
+            count++;
+    return count;
+}
+
 /* How many must go because somebody waits in a queue. */
-static uint32_t look_at_queues(struct process *process, uint64_t now, uint64_t *next_ns)
+static uint32_t look_at_queues(struct process *process, const struct deadlines *queue, uint64_t now,
+                               uint64_t *next_ns)
 {
     uint32_t waiting = 0;
     uint32_t stuck = listeners_stuck(MOMENT, &waiting);
 
     *next_ns = clock_after_ns(now, waiting != 0 ? LOOK_SOON_NS : LOOK_NS);
+    stuck += unread(process, queue);
     if (stuck != 0)
         atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                               memory_order_relaxed);
@@ -103,11 +171,12 @@ uint64_t pressure_round(struct process *process, struct deadlines *queue)
     uint32_t room = atomic_exchange_explicit(&process->wanted, 0, memory_order_relaxed);
     uint32_t stuck = 0;
 
+    report_refused(atomic_exchange_explicit(&process->refused, 0, memory_order_relaxed), now);
     if (!enabled() || atomic_load_explicit(&process->watched, memory_order_seq_cst) == 0)
         return CLOCK_NEVER;
     room += too_many(process);
     if (now >= next_look_ns)
-        stuck = look_at_queues(process, now, &next_look_ns);
+        stuck = look_at_queues(process, queue, now, &next_look_ns);
     if (room != 0)
         evict(process, queue, room, EVICT_ANY);
     if (stuck > room)

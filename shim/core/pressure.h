@@ -2,10 +2,11 @@
  *
  * It shows in the accept queue of a listener that does not move (one blocking thread, a full pool
  * of workers, a reached limit of connections: all look the same there), in descriptors that run
- * out, in a server that closes what it has just accepted, and in SHAKEOUT_MAX_PENDING. Then, and
- * only then, unfinished handshakes are shut before their deadline (evict.h). The queues are looked
- * at while handshakes are pending for longer than SHAKEOUT_GRACE, ten times a second, and a hundred
- * times while somebody waits. SHAKEOUT_PRESSURE=off: nothing of this. */
+ * out, in a server that closes what it has just accepted, in clients whose bytes it leaves unread
+ * beside handshakes that stall, and in SHAKEOUT_MAX_PENDING. Then, and only then, unfinished
+ * handshakes are shut before their deadline (evict.h). The queues are looked at while handshakes
+ * are pending for longer than SHAKEOUT_GRACE, ten times a second, and a hundred times while
+ * somebody waits. SHAKEOUT_PRESSURE=off: nothing of this. */
 #ifndef SHAKEOUT_CORE_PRESSURE_H
 #define SHAKEOUT_CORE_PRESSURE_H
 
@@ -16,8 +17,15 @@
 #include "core/deadlines.h"
 #include "core/process.h"
 
+/* At the door, for the accept hooks: a client that has just been accepted while pressure lasts, on
+ * a port that speaks TLS, and whose source is an offender. It is shut here, and the hook closes it
+ * and takes the next, so that the program never sees it: a queue of offenders costs no descriptor,
+ * and no time of a server that serves one client after another. */
+bool pressure_refuses(int listener, int fd);
+
 /* The hooks. Any thread or signal handler; each may wake the reaper. */
 void pressure_accepted(struct process *process, conn_handle handle, int fd);
+void pressure_read(struct process *process, conn_handle handle);
 void pressure_no_descriptor(struct process *process);
 void pressure_turned_away(struct process *process);
 

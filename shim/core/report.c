@@ -45,15 +45,26 @@ void report_protects(void)
         .message = LOG_PROTECTS, .text = text.bytes, .deadline_ns = settings->timeout_ns});
 }
 
+static void begin_second(uint64_t now_ns)
+{
+    if (now_ns < clock_after_ns(second_began_ns, CLOCK_SECOND))
+        return;
+    report_flush(now_ns);
+    second_began_ns = now_ns;
+    lines = 0;
+}
+
+void report_refused(uint32_t count, uint64_t now_ns)
+{
+    begin_second(now_ns);
+    held_back += count;
+}
+
 void report_shut(const struct shut_connection *shut, uint64_t now_ns)
 {
     struct text text = TEXT_EMPTY;
 
-    if (now_ns >= clock_after_ns(second_began_ns, CLOCK_SECOND)) {
-        report_flush(now_ns);
-        second_began_ns = now_ns;
-        lines = 0;
-    }
+    begin_second(now_ns);
     if (lines == LINES_A_SECOND) {
         held_back++;
         return;
@@ -90,7 +101,6 @@ uint64_t report_flush(uint64_t now_ns)
         return CLOCK_NEVER;
     if (now_ns < due)
         return due;
-    text_string(&text, "handshake deadline: ");
     text_number(&text, held_back);
     text_string(&text, held_back == 1 ? " more client was shut" : " more clients were shut");
     text_string(&text, " in the last second");

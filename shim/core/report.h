@@ -26,6 +26,9 @@ void report_protects(void);
 
 void report_shut(const struct shut_connection *shut, uint64_t now_ns);
 
+/* So many clients were shut at the door. */
+void report_refused(uint32_t count, uint64_t now_ns);
+
 /* Writes the line that counts the rest, when its time has come. Returns when to be called again;
  * CLOCK_NEVER: nothing is held back. */
 uint64_t report_flush(uint64_t now_ns);

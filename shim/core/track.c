@@ -363,6 +363,15 @@ static void touch_inherited(conn_handle handle)
         track_touch(process, handle);
 }
 
+/* Under pressure: this client's progress may be all that it will get. */
+static void press(conn_handle handle)
+{
+    struct process *process = process_known();
+
+    if (process != NULL)
+        pressure_read(process, handle);
+}
+
 static void stand_in(conn_handle handle, int fd)
 {
     struct process *process = process_known();
@@ -381,8 +390,10 @@ conn_handle track_read_begin(int fd)
     if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
         return 0;
     touch_inherited(handle);
-    if (session_inside != NULL)
+    if (session_inside != NULL) {
         stand_in(handle, fd);
+        press(handle);
+    }
     return handle;
 }
 
@@ -418,6 +429,7 @@ void track_read_end(int fd, conn_handle handle, const void *bytes, size_t length
     store_wire(conn, &wire);
     if (before == 0 && key != 0)
         atomic_store_explicit(&hello_index[key % INDEX], conn_number(handle), memory_order_relaxed);
+    press(handle);
 }
 
 void track_written(conn_handle handle, const void *bytes, size_t length)

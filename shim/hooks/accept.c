@@ -1,4 +1,5 @@
 /* Where connections come from. */
+#include "core/pressure.h"
 #include "core/track.h"
 #include "hooks/hook.h"
 
@@ -25,14 +26,44 @@ HOOK int listen(int fd, int backlog)
     return result;
 }
 
+/* How many a call may turn away at the door before it gives the program what there is. */
+#define REFUSALS 64
+
+static bool refused(int listener, int fd)
+{
+    int saved = errno;
+    bool refuse = fd >= 0 && hook_active() && pressure_refuses(listener, fd);
+
+    if (refuse)
+        next_libc()->close(fd);
+    errno = saved;
+    return refuse;
+}
+
 HOOK int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    return accepted(fd, next_libc()->accept(fd, address, length));
+    socklen_t room = address != NULL && length != NULL ? *length : 0;
+    int result = next_libc()->accept(fd, address, length);
+
+    for (int i = 0; i < REFUSALS && refused(fd, result); i++) {
+        if (room != 0)
+            *length = room;
+        result = next_libc()->accept(fd, address, length);
+    }
+    return accepted(fd, result);
 }
 
 HOOK int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    return accepted(fd, next_libc()->accept4(fd, address, length, flags));
+    socklen_t room = address != NULL && length != NULL ? *length : 0;
+    int result = next_libc()->accept4(fd, address, length, flags);
+
+    for (int i = 0; i < REFUSALS && refused(fd, result); i++) {
+        if (room != 0)
+            *length = room;
+        result = next_libc()->accept4(fd, address, length, flags);
+    }
+    return accepted(fd, result);
 }
 
 /* Before the call: a connection that is being made is outgoing already. */

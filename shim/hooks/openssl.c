@@ -86,13 +86,23 @@ static void look_at_random(const struct openssl *library, const SSL *ssl, struct
         session_hello(&record->session, random);
 }
 
+/* A server that accepts early data (SSL_read_early_data(3)) is told HANDSHAKE_DONE twice: when it
+ * may read that, with its own flight sent and nothing come back, and at the end. */
+static bool client_has_finished(const struct openssl *library, const SSL *ssl)
+{
+    unsigned char nothing[1];
+
+    return library->SSL_get_peer_finished(ssl, nothing, 0) != 0;
+}
+
 static void observe(const struct openssl *library, const SSL *ssl, struct record *record, int where)
 {
     if ((where & SSL_CB_HANDSHAKE_START) != 0) {
         begin(library, ssl, record);
     } else if ((where & SSL_CB_HANDSHAKE_DONE) != 0) {
         look_at_random(library, ssl, record);
-        session_finish(&record->session);
+        if (client_has_finished(library, ssl))
+            session_finish(&record->session);
     } else if ((where & SSL_ST_ACCEPT) != 0) {
         look_at_random(library, ssl, record);
         if ((where & SSL_CB_EXIT) != 0 && session_inside == &record->session)

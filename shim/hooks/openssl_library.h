@@ -32,6 +32,7 @@ typedef void openssl_callback(const SSL *ssl, int where, int value);
     X(SSL_ctrl, long, (SSL *, int, long, void *))                                                  \
     X(SSL_get_rbio, BIO *, (const SSL *))                                                          \
     X(SSL_get_rfd, int, (const SSL *))                                                             \
+    X(SSL_get_peer_finished, size_t, (const SSL *, void *, size_t))                                \
     X(SSL_get_client_random, size_t, (const SSL *, unsigned char *, size_t))                       \
     X(SSL_get_ex_data, void *, (const SSL *, int))                                                 \
     X(SSL_set_ex_data, int, (SSL *, int, void *))                                                  \
