@@ -106,6 +106,7 @@ static void print_family(FILE *out, const struct family *family)
     fprintf(out, ",\"handshakes_begun\":%" PRIu64, snapshot->count[COUNTER_BEGUN]);
     fprintf(out, ",\"handshakes_finished\":%" PRIu64, snapshot->count[COUNTER_FINISHED]);
     print_group(out, "shut", snapshot, REASONS_SHUT);
+    fprintf(out, ",\"evicted\":%" PRIu64, snapshot->count[COUNTER_EVICTED]);
     fprintf(out, ",\"server_late\":%" PRIu64, snapshot->count[COUNTER_SERVER_LATE]);
     print_group(out, "abstained", snapshot, REASONS_ABSTAINED);
     print_group(out, "unprotected", snapshot, REASONS_UNPROTECTED);

@@ -133,6 +133,8 @@ void show_prometheus(FILE *out, const struct families *families)
                   "TLS handshakes finished by servers.");
     print_group(out, families, "shut_connections_total", REASONS_SHUT,
                 "Connections shut at their deadline, by how far the client had come.");
+    print_counter(out, families, "evicted_connections_total", COUNTER_EVICTED,
+                  "Of the shut connections those before their deadline, under pressure.");
     print_counter(out, families, "server_late_connections_total", COUNTER_SERVER_LATE,
                   "Connections whose server was the late one.");
     print_group(out, families, "abstained_connections_total", REASONS_ABSTAINED,

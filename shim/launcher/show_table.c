@@ -71,7 +71,7 @@ static void print_percentiles(FILE *out, const struct snapshot *snapshot)
         unsigned int thousandths;
     } shown[] = {{"p50", 500}, {"p90", 900}, {"p99", 990}, {"p99.9", 999}};
 
-    fputs("  handshakes took     ", out);
+    fputs("  took  ", out);
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
         fprintf(out, "%s ", shown[i].name);
         print_span(out, histogram_percentile_us(snapshot->took, snapshot->took_longest_us,
@@ -141,6 +141,8 @@ static void print_family(FILE *out, const struct family *family)
     print_line(out, "handshakes begun", snapshot->count[COUNTER_BEGUN]);
     print_line(out, "handshakes finished", snapshot->count[COUNTER_FINISHED]);
     print_group(out, "shut", snapshot, REASONS_SHUT);
+    if (snapshot->count[COUNTER_EVICTED] > 0)
+        print_line(out, "... under pressure", snapshot->count[COUNTER_EVICTED]);
     print_line(out, "server late", snapshot->count[COUNTER_SERVER_LATE]);
     print_group(out, "abstained", snapshot, REASONS_ABSTAINED);
     print_group(out, "failed to protect", snapshot, REASONS_UNPROTECTED);
