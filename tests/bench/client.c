@@ -1,6 +1,7 @@
 /* Many clients for a server on 127.0.0.1.
  *
  *   client PORT connect COUNT              connects and waits to be closed, one after the other
+ *   client PORT leave COUNT                connects and goes away, one after the other
  *   client PORT handshake COUNT            whole handshakes, one after the other
  *   client PORT handshakes SECONDS THREADS whole handshakes in so many threads; prints "done N"
  *   client PORT hold COUNT                 prints "held N", ends at the end of its standard input
@@ -117,7 +118,7 @@ int main(int argc, char **argv)
 
     if (argc < 4) {
         errno = EINVAL;
-        host_die("PORT connect|handshake|handshakes|hold N");
+        host_die("PORT connect|leave|handshake|handshakes|hold N");
     }
     host_init();
     context = tls_client();
@@ -132,6 +133,8 @@ int main(int argc, char **argv)
         for (long i = 0; i < count; i++) {
             if (strcmp(what, "connect") == 0)
                 wait_for_end(connected());
+            else if (strcmp(what, "leave") == 0)
+                close(connected());
             else
                 handshake();
         }
