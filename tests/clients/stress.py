@@ -131,10 +131,12 @@ def one_byte(client):
 
 
 def drip(client):
+    end = NOW() + client.plan.limit
     for byte in stalls.Tls().hello():
         client.send(bytes([byte]))
         yield from client.hold(0.05)
-    yield from stall(client)
+        if NOW() > end:
+            return
 
 
 def hello(client):
