@@ -29,12 +29,12 @@ void advice_number(uint64_t number, char out[32])
 
 void advice_seconds(uint64_t span_us, char out[32])
 {
-    double seconds = (double)span_us / (double)SECOND_US;
+    uint64_t limit_us = 9950000; /* shown with one decimal below, as "9.9" */
     int decimals = 0;
 
-    for (double limit = 9.95; decimals < 6 && seconds < limit; limit /= 10)
+    for (; decimals < 6 && span_us < limit_us; limit_us /= 10)
         decimals++;
-    snprintf(out, 32, "%.*f", decimals, seconds);
+    snprintf(out, 32, "%.*f", decimals, (double)span_us / (double)SECOND_US);
     if (strchr(out, '.') && span_us % SECOND_US == 0)
         *strchr(out, '.') = '\0';
 }

@@ -121,7 +121,7 @@ static int read_options(int argc, char **argv)
         case 'c':
             exit(flushed((int)check(optarg)));
         case 's':
-            exit(status(argc - optind + 1, argv + optind - 1));
+            exit(status_main(argc - optind + 1, argv + optind - 1));
         case 'h':
             print_and_exit(help);
         case 'v':

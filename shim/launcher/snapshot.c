@@ -17,8 +17,11 @@ static void copy_version(char to[17], const char from[16])
 {
     size_t i;
 
-    for (i = 0; i < 16 && from[i] != '\0'; i++)
-        to[i] = '!' <= from[i] && from[i] <= '~' ? from[i] : '?';
+    for (i = 0; i < 16 && from[i] != '\0'; i++) {
+        to[i] = from[i];
+        if (from[i] < '!' || from[i] > '~')
+            to[i] = '?';
+    }
     to[i] = '\0';
 }
 

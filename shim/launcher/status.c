@@ -25,11 +25,11 @@ static void __attribute__((format(printf, 1, 2))) complain(const char *format, .
 {
     va_list arguments;
 
-    va_start(arguments, format);
     fputs("shakeout: --status: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments); /* NOLINT(clang-analyzer-valist.Uninitialized) it was */
     va_end(arguments);
+    fputc('\n', stderr);
 }
 
 static bool read_interval(const char *text, uint64_t *interval_ns)
@@ -223,7 +223,7 @@ static int show_once(const struct wishes *wishes)
     return result;
 }
 
-int status(int argc, char **argv)
+int status_main(int argc, char **argv)
 {
     struct wishes wishes = {.format = show_table};
     struct timespec interval;

@@ -12,6 +12,6 @@ enum { STATUS_SHOWN = 0, STATUS_MISSING = 1, STATUS_ERROR = 125 };
 /* argv[0] is "--status", the rest its options and process ids. Prints to stdout; what is wrong, one
    line for each thing, to stderr. STATUS_MISSING: a process that was asked for cannot be shown, or
    there is none at all. */
-int status(int argc, char **argv);
+int status_main(int argc, char **argv);
 
 #endif
