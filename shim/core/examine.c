@@ -189,7 +189,6 @@ enum examined examine_at(struct process *process, conn_handle handle, int fd, ui
 
 enum examined examine(struct process *process, conn_handle handle, uint64_t *again_ns)
 {
-    static bool complained;
     enum examined examined;
     int fd;
 
@@ -205,6 +204,8 @@ enum examined examine(struct process *process, conn_handle handle, uint64_t *aga
         return EXAMINED_DONE;
     /* Our own descriptors are gone. */
     if (!own_open()) {
+        static bool complained;
+
         counters_add(COUNTER_NO_DESCRIPTOR);
         if (!complained)
             log_unprotected("no descriptor to look at connections with", errno);

@@ -28,7 +28,7 @@ static const char help[] =
     "  -t, --timeout DURATION  the deadline: seconds, or a number with ms, s, m or h;\n"
     "                          or off (default: 60)\n"
     "  -p, --ports PORTS       ports that speak TLS from the first byte; =DURATION\n"
-    "                          for one of its own; ! never to touch: 443,8443=5s,!9000\n"
+    "                          one of its own, ! never to touch: 443,8443=5s,!9000\n"
     "  -l, --log LOG           stderr (default), syslog, journal, off, or a file\n"
     "      --check PATH|PID    say whether a program or a process is protected:\n"
     "                          exit status 0 yes, 1 no, 2 cannot tell\n"
