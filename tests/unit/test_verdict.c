@@ -104,6 +104,40 @@ static const struct row rows[] = {
       .kernel.sent = 4000}},
     {"TLS port, and a kernel without byte counts", VERDICT_ABSTAIN_BLIND, {DUE, .tls_port = true}},
 
+    /* (b) for a TLS stack that no hook sees: the wire says that it is unfinished. */
+    {"TLS port, unseen stack, ClientHello answered, then silence",
+     VERDICT_SHUT_HALFWAY,
+     {DUE, KERNEL, .tls_port = true, .hello = HELLO_COMPLETE, .records = RECORDS_HELLO,
+      .records_bytes = 517, .kernel.received = 517, .kernel.sent = 1500}},
+    {"TLS port, unseen stack, a part of a ClientHello after an early alert",
+     VERDICT_SHUT_PARTIAL,
+     {DUE, KERNEL, .tls_port = true, .hello = HELLO_PARTIAL, .records = RECORDS_PARTIAL_HELLO,
+      .records_bytes = 9, .kernel.received = 9, .kernel.sent = 7}},
+    {"TLS port, unseen stack, the client has sent its Finished",
+     VERDICT_ABSTAIN_ANSWERED,
+     {DUE, KERNEL, .tls_port = true, .hello = HELLO_COMPLETE, .records = RECORDS_FINISHED,
+      .records_bytes = 600, .kernel.received = 600, .kernel.sent = 1500}},
+    {"TLS port, unseen stack, records that cannot be followed",
+     VERDICT_ABSTAIN_ANSWERED,
+     {DUE, KERNEL, .tls_port = true, .hello = HELLO_COMPLETE, .records = RECORDS_NOT_TLS,
+      .records_bytes = 600, .kernel.received = 600, .kernel.sent = 1500}},
+    {"TLS port, unseen stack, somebody else has read some of its bytes",
+     VERDICT_ABSTAIN_ANSWERED,
+     {DUE, KERNEL, .tls_port = true, .hello = HELLO_COMPLETE, .records = RECORDS_HELLO,
+      .records_bytes = 517, .kernel.received = 600, .kernel.sent = 1500}},
+    {"TLS port, the TLS library had its session: the wire is not asked",
+     VERDICT_ABSTAIN_ANSWERED,
+     {DUE, KERNEL, .tls_port = true, .had_session = true, .hello = HELLO_COMPLETE,
+      .records = RECORDS_HELLO, .records_bytes = 517, .kernel.received = 517, .kernel.sent = 1500}},
+    {"TLS port, unseen stack, its next bytes lie unread",
+     VERDICT_SERVER_LATE,
+     {DUE, KERNEL, .tls_port = true, .hello = HELLO_COMPLETE, .records = RECORDS_HELLO,
+      .records_bytes = 517, .kernel.received = 597, .kernel.unread = 80, .kernel.sent = 1500}},
+    {"plain port, what looks like a handshake on the wire",
+     VERDICT_ABSTAIN_PLAIN,
+     {DUE, KERNEL, .hello = HELLO_COMPLETE, .records = RECORDS_HELLO, .records_bytes = 517,
+      .kernel.received = 517, .kernel.sent = 1500}},
+
     /* (c) it must own one of the sessions that wait. */
     {"pigeonhole, silent client",
      VERDICT_SHUT_SILENT,
@@ -198,7 +232,7 @@ static void every_row(void **state)
 }
 
 /* Every combination of what the facts can say, as far as it can matter. */
-enum { COMBINATIONS = 4 * 2 * 2 * 2 * 2 * 2 * 2 * 2 * 2 * 3 };
+enum { COMBINATIONS = 4 * 5 * 3 << 10 };
 
 static unsigned int take(unsigned int *number, unsigned int choices)
 {
@@ -213,6 +247,9 @@ static struct facts combination(unsigned int number)
     struct facts facts = {.deadline_ns = DEADLINE};
 
     facts.hello = (enum hello_stage)take(&number, 4);
+    facts.records = (enum records_progress)take(&number, 5);
+    facts.records_bytes = take(&number, 2);
+    facts.had_session = take(&number, 2) != 0;
     facts.hands_off = take(&number, 2) != 0;
     facts.session_unfinished = take(&number, 2) != 0;
     facts.tls_port = take(&number, 2) != 0;
@@ -247,9 +284,15 @@ static void assert_may_be_shut(const struct facts *facts)
         return;
     assert_true(facts->kernel.known);
     assert_true(facts->tls_port || facts->owns_waiting);
-    if (answered) {
-        assert_true(facts->owns_waiting);
+    if (!answered)
+        return;
+    if (facts->owns_waiting) {
         assert_true(facts->now_ns >= facts->waiting_due_ns);
+    } else {
+        assert_true(facts->tls_port);
+        assert_false(facts->had_session);
+        assert_int_equal(facts->records_bytes, facts->kernel.received);
+        assert_in_range(facts->records, RECORDS_PARTIAL_HELLO, RECORDS_HELLO);
     }
 }
 
