@@ -257,9 +257,14 @@ script() {
 }
 
 @test "unknown options, missing values, no command" {
-    refused "invalid option -- 'x'" -x touch started
-    refused "unrecognized option '--deadline=5'" --deadline=5 touch started
-    refused "option requires an argument -- 't'" -t
+    refused "option '-x' is not known; see shakeout --help" -x touch started
+    refused "option '-y' is not known" -yt 5 touch started
+    refused "option '--deadline=5' is not known" --deadline=5 touch started
+    refused "option '-t' needs a value" -t
+    refused "option '--log' needs a value" --log
+    refused "option '--help=5' takes no value" --help=5 touch started
+    refused "--status: option '--jsn' is not known; see shakeout --help" --status --jsn
+    refused "--status: option '--json=1' takes no value" --status --json=1
     refused "no command given; see shakeout --help"
     refused "no command given" -t 5 --
 }

@@ -10,6 +10,7 @@
 
 #include "base/settings.h"
 #include "launcher/check.h"
+#include "launcher/options.h"
 #include "launcher/preload.h"
 #include "launcher/status.h"
 #include "launcher/target.h"
@@ -102,12 +103,11 @@ static int read_options(int argc, char **argv)
         {"status", no_argument, NULL, 's'},        {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
     };
-    static char name[] = "shakeout"; /* begins getopt's messages */
     int option;
 
-    argv[0] = name;
+    opterr = 0;
     /* "+": stop at the command, so that its own options stay its own */
-    while ((option = getopt_long(argc, argv, "+t:p:l:", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+:t:p:l:", options, NULL)) != -1) {
         switch (option) {
         case 't':
             set("SHAKEOUT_TIMEOUT", optarg);
@@ -127,7 +127,8 @@ static int read_options(int argc, char **argv)
         case 'v':
             print_and_exit("shakeout " SHAKEOUT_VERSION "\n");
         default:
-            exit(EXIT_OWN_ERROR); /* getopt_long() has said why */
+            options_complain("shakeout", option, argv);
+            exit(EXIT_OWN_ERROR);
         }
     }
     return optind;

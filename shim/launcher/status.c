@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "launcher/families.h"
+#include "launcher/options.h"
 #include "launcher/preload.h"
 #include "launcher/show.h"
 
@@ -49,12 +50,11 @@ static bool read_options(int argc, char **argv, struct wishes *wishes)
         {"watch", optional_argument, NULL, 'w'},
         {NULL, 0, NULL, 0},
     };
-    static char name[] = "shakeout: --status";
     int option;
 
-    argv[0] = name;
+    opterr = 0;
     optind = 0; /* getopt_long(3): begin anew, in another argv */
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         switch (option) {
         case 'j':
             wishes->format = show_json;
@@ -67,7 +67,8 @@ static bool read_options(int argc, char **argv, struct wishes *wishes)
                 return false;
             break;
         default:
-            return false; /* getopt_long() has said why */
+            options_complain("shakeout: --status", option, argv);
+            return false;
         }
     }
     wishes->pids = argv + optind;
