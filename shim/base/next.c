@@ -77,11 +77,15 @@ void *next_for_caller(const char *name, const void *caller, const char *library)
 {
     struct library_search search = {.prefix = library};
     Dl_info module;
+    void *map = NULL;
     void *symbol = NULL;
 
-    /* The caller's module first: two versions of libssl can live in one process. */
-    if (dladdr(caller, &module) != 0 && module.dli_fname != NULL)
-        symbol = in_module(module.dli_fname, name);
+    /* The caller's module first: two versions of libssl can live in one process. The program itself
+     * has no name here, and would only find us; its argv[0], which dladdr() tells instead, may by
+     * now be "worker process", to be looked for in every directory of libraries. */
+    if (dladdr1(caller, &module, &map, RTLD_DL_LINKMAP) != 0 && map != NULL &&
+        ((const struct link_map *)map)->l_name[0] != '\0')
+        symbol = in_module(((const struct link_map *)map)->l_name, name);
     if (symbol == NULL)
         symbol = usable(dlsym(RTLD_NEXT, name));
     /* A libssl that came in through a dlopen()ed module (Python, PHP) is in no global order. */
