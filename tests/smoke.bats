@@ -57,6 +57,8 @@ PYTHON
     [[ $output == *"asyncio on Python 3.6"* ]]
     [[ $output == *"handshake deadline: 1."*" (silent)"* ]]
     [[ $output == *"answered: hello"* ]]
+    [[ ${lines[-2]} == "report:    $BUILD/demo.html" ]]
+    grep -q '<h1>telnet against asyncio on Python 3.6' "$BUILD/demo.html"
     [[ ${lines[-1]} == pass ]]
 }
 
