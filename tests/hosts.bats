@@ -28,7 +28,7 @@ teardown() {
 
 @test "blocking SSL_accept: ten stalled clients in the accept queue, each has its own time from accept" {
     host_deadline 0.3
-    host_start blocking
+    host_start SHAKEOUT_PRESSURE=off blocking
     clients --late 4 --limit 6 silent=5 hello=5 quick=3
     host_done 10
 }
@@ -242,7 +242,7 @@ teardown() {
 }
 
 @test "a vfork child closes everything and execs: the parent's connections are as before" {
-    host_start vforking
+    host_start SHAKEOUT_PRESSURE=off vforking
     clients silent=2 hello=2 halfway12 halfway13 good good-idle slow
     clients silent quick
     host_done 7
@@ -316,7 +316,7 @@ reused() {
 }
 
 @test "no descriptor is left at the deadline: the stalled clients are shut all the same" {
-    host_start exhausted 6
+    host_start SHAKEOUT_PRESSURE=off exhausted 6
     clients silent byte hello half-hello halfway12 halfway13
     host_says "accept: EMFILE"
     host_says "all stalled clients are gone"

@@ -210,6 +210,15 @@ enum conn_state conn_move(conn_handle handle, unsigned int from, enum conn_state
 #define ANY_LIVE                                                                                   \
     (CONN_IN(CONN_OPEN) | CONN_IN(CONN_HANDSHAKE) | CONN_IN(CONN_FINISHED) | CONN_IN(CONN_SHUT))
 
+uint32_t conn_references(conn_handle handle)
+{
+    const struct conn *conn = conn_get(handle);
+
+    return conn != NULL
+               ? (uint32_t)REFERENCES(atomic_load_explicit(&conn->word, memory_order_acquire))
+               : 0;
+}
+
 bool conn_hold(conn_handle handle)
 {
     return change(handle, ANY_LIVE, 1, CONN_FREE) != 0;

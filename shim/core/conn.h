@@ -74,6 +74,7 @@ enum conn_state conn_move(conn_handle handle, unsigned int from, enum conn_state
 
 /* One more descriptor, one less. conn_drop() returns the state in which it ended, FREE if it goes
  * on (or had ended before). A record that ended is nobody else's until conn_recycle(). */
+uint32_t conn_references(conn_handle handle); /* 0 when its life is over */
 bool conn_hold(conn_handle handle);
 enum conn_state conn_drop(conn_handle handle);
 void conn_recycle(conn_handle handle);

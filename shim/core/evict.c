@@ -7,7 +7,7 @@
 #include "core/examine.h"
 #include "core/ports.h"
 #include "core/sources.h"
-#include "core/track.h"
+#include "core/stream.h"
 
 #define CANDIDATES      256U
 #define OFFENCES        3U
@@ -68,7 +68,7 @@ static bool describe(uint32_t number, struct candidate *candidate)
 
     if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0 || !speaks_tls(conn, state))
         return false;
-    track_wire(conn, &wire);
+    stream_wire(conn, &wire);
     candidate->number = number;
     candidate->source = atomic_load_explicit(&conn->source, memory_order_relaxed);
     candidate->stage = hello_stage(&wire.hello);

@@ -9,13 +9,14 @@
 #include "core/charge.h"
 #include "core/count.h"
 #include "core/fdmap.h"
+#include "core/life.h"
 #include "core/own.h"
 #include "core/ports.h"
 #include "core/reaper.h"
 #include "core/report.h"
 #include "core/session.h"
 #include "core/sources.h"
-#include "core/track.h"
+#include "core/stream.h"
 
 #define LEFT_LYING_NS (30 * CLOCK_MILLISECOND)
 #define AGAIN_SOON_NS (20 * CLOCK_MILLISECOND)
@@ -38,7 +39,7 @@ static int probe(struct process *process, conn_handle handle)
             own_probe_end();
         else if (errno != EBADF)
             return -1;
-        track_lost(process, handle, fd);
+        life_lost(process, handle, fd);
         fd = fdmap_find(handle, fd);
         if (fd < 0)
             break;
@@ -60,7 +61,7 @@ static void gather(struct process *process, const struct conn *conn, enum conn_s
     uint16_t port = atomic_load_explicit(&conn->port, memory_order_relaxed);
     struct wire wire;
 
-    track_wire(conn, &wire);
+    stream_wire(conn, &wire);
     *facts = (struct facts){
         .deadline_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed),
         .hands_off = ports_hands_off(port),
@@ -179,11 +180,11 @@ enum examined examine_at(struct process *process, conn_handle handle, int fd, ui
     if (!worth_a_look(handle, again_ns, &otherwise))
         return otherwise;
     /* From here on its record is no other connection's, even if the program closes it. */
-    if (!track_hold(handle))
+    if (!conn_hold(handle))
         return EXAMINED_DONE;
     gather(process, conn_numbered(conn_number(handle)), state, fd, &facts);
     otherwise = carry_out(process, handle, state, fd, &facts, again_ns);
-    track_release(process, handle);
+    life_release(process, handle);
     return otherwise;
 }
 
@@ -222,7 +223,7 @@ bool examine_early(struct process *process, conn_handle handle)
     struct facts facts;
     int fd;
 
-    if ((CONN_IN(state) & CONN_UNFINISHED) == 0 || !track_hold(handle))
+    if ((CONN_IN(state) & CONN_UNFINISHED) == 0 || !conn_hold(handle))
         return false;
     fd = probe(process, handle);
     if (fd >= 0) {
@@ -230,7 +231,7 @@ bool examine_early(struct process *process, conn_handle handle)
         evicted = carry_out_early(process, handle, state, fd, &facts);
         own_probe_end();
     }
-    track_release(process, handle);
+    life_release(process, handle);
     return evicted;
 }
 

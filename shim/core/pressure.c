@@ -18,12 +18,13 @@
 #include "core/sources.h"
 #include "core/track.h"
 
-#define LOOK_NS      (100 * CLOCK_MILLISECOND)
-#define LOOK_SOON_NS (10 * CLOCK_MILLISECOND)
-#define MOMENT       2U /* looks that a queue must not have moved for */
-#define LASTS_NS     CLOCK_SECOND
-#define SAMPLE       256U
-#define SPARE        4U /* descriptors that should stay free */
+#define LOOK_NS        (100 * CLOCK_MILLISECOND)
+#define LOOK_SELDOM_NS CLOCK_SECOND
+#define LOOK_SOON_NS   (10 * CLOCK_MILLISECOND)
+#define MOMENT         2U /* looks that a queue must not have moved for */
+#define LASTS_NS       CLOCK_SECOND
+#define SAMPLE         256U
+#define SPARE          4U /* descriptors that should stay free */
 
 static bool enabled(void)
 {
@@ -36,13 +37,13 @@ static bool lasts(struct process *process, uint64_t now)
 }
 
 /* Room for one is needed now. */
-static void want(struct process *process)
+static void want(struct process *process, _Atomic uint32_t *room)
 {
     uint64_t now = clock_now_ns();
 
     atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                           memory_order_relaxed);
-    atomic_fetch_add_explicit(&process->wanted, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(room, 1, memory_order_relaxed);
     reaper_by(process, now);
 }
 
@@ -63,7 +64,7 @@ void pressure_accepted(struct process *process, conn_handle handle, int fd)
     source =
         atomic_load_explicit(&conn_numbered(conn_number(handle))->source, memory_order_relaxed);
     if (nearly_the_last(fd))
-        want(process);
+        want(process, &process->wanted);
     else if (lasts(process, clock_now_ns()) && evict_is_offender(source))
         reaper_by(process, clock_now_ns());
 }
@@ -115,13 +116,13 @@ void pressure_read(struct process *process, conn_handle handle)
 void pressure_no_descriptor(struct process *process)
 {
     if (enabled())
-        want(process);
+        want(process, &process->wanted);
 }
 
 void pressure_turned_away(struct process *process)
 {
     if (enabled())
-        want(process);
+        want(process, &process->turned_away);
 }
 
 uint64_t pressure_first_look_ns(uint64_t started_ns)
@@ -153,11 +154,17 @@ static uint32_t unread(struct process *process, const struct deadlines *queue)
 static uint32_t look_at_queues(struct process *process, const struct deadlines *queue, uint64_t now,
                                uint64_t *next_ns)
 {
+    static uint64_t calm;
     uint32_t waiting = 0;
     uint32_t stuck = listeners_stuck(MOMENT, &waiting);
 
-    *next_ns = clock_after_ns(now, waiting != 0 ? LOOK_SOON_NS : LOOK_NS);
     stuck += unread(process, queue);
+    /* A stalled client that is in nobody's way is looked at less and less often. */
+    if (waiting + stuck != 0)
+        calm = 0;
+    if (calm < LOOK_SELDOM_NS)
+        calm += LOOK_NS;
+    *next_ns = clock_after_ns(now, waiting != 0 ? LOOK_SOON_NS : calm);
     if (stuck != 0)
         atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                               memory_order_relaxed);
@@ -175,8 +182,9 @@ uint64_t pressure_round(struct process *process, struct deadlines *queue)
     if (!enabled() || atomic_load_explicit(&process->watched, memory_order_seq_cst) == 0)
         return CLOCK_NEVER;
     room += too_many(process);
+    stuck += atomic_exchange_explicit(&process->turned_away, 0, memory_order_relaxed);
     if (now >= next_look_ns)
-        stuck = look_at_queues(process, queue, now, &next_look_ns);
+        stuck += look_at_queues(process, queue, now, &next_look_ns);
     if (room != 0)
         evict(process, queue, room, EVICT_ANY);
     if (stuck > room)

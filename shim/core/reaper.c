@@ -13,16 +13,12 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "core/alarm.h"
-#include "core/deadlines.h"
-#include "core/examine.h"
-#include "core/fdmap.h"
-#include "core/kernel.h"
 #include "core/own.h"
 #include "core/pending.h"
 #include "core/pressure.h"
 #include "core/report.h"
+#include "core/round.h"
 #include "core/session.h"
-#include "core/track.h"
 
 /* process->thread: what the thread does, and above it the number of the thread. A thread whose
  * timer was closed behind our back sleeps on a timer that nobody can set any more; then another one
@@ -33,157 +29,9 @@ enum thread_state { THREAD_NONE, THREAD_STARTING, THREAD_AWAKE, THREAD_ASLEEP };
 #define THREAD_STATE(value)   ((enum thread_state)((value)&3))
 #define THREAD_NUMBER(value)  ((value) >> 2)
 
-#define STACK_SIZE    262144U
-#define RETRY_NS      CLOCK_SECOND
-#define RECONSIDER_NS CLOCK_SECOND
-#define OVERDUE_NS    (200 * CLOCK_MILLISECOND)
-
-static uint32_t *place_of(uint32_t number)
-{
-    return &conn_numbered(number)->heap_place;
-}
-
-/* The thread's own. A child of fork() finds its parent's here and empties it first. */
-static struct deadlines queue = {.place = place_of};
-static uint64_t reconsidered_ns;
-static uint64_t purged_ns;
-
-static bool is_ours(const struct conn *conn)
-{
-    return atomic_load_explicit(&conn->owner, memory_order_relaxed) == process_epoch();
-}
-
-static void lacks_memory(void)
-{
-    counters_add(COUNTER_NO_MEMORY);
-    log_unprotected("no memory to keep deadlines in order", ENOMEM);
-}
-
-static void enqueue(uint32_t number)
-{
-    conn_handle handle = conn_current(number);
-    struct conn *conn = conn_get(handle);
-
-    if (conn == NULL || !is_ours(conn) || (CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
-        deadlines_remove(&queue, number);
-    else if (!deadlines_put(&queue, number,
-                            atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed)))
-        lacks_memory();
-}
-
-/* Connections that were closed with a raw system call still count as open and keep the pigeonhole
- * from speaking. Ask the kernel for each. */
-static void drop_the_dead(struct process *process)
-{
-    for (uint32_t number = 1; number <= conn_numbers_used(); number++) {
-        conn_handle handle = conn_current(number);
-        const struct conn *conn = conn_get(handle);
-        uint64_t cookie = 0;
-        int fd;
-
-        if (conn == NULL || conn_state(handle) != CONN_OPEN)
-            continue;
-        fd = atomic_load_explicit(&conn->fd, memory_order_relaxed);
-        if (!kernel_cookie(fd, &cookie) ||
-            cookie != atomic_load_explicit(&conn->cookie, memory_order_relaxed))
-            track_lost(process, handle, fd);
-    }
-}
-
-/* Puts what was parked back into the queue: something has happened that may decide it. */
-static void look_again(struct process *process)
-{
-    atomic_store_explicit(&process->parked, false, memory_order_relaxed);
-    for (uint32_t number = 1; number <= conn_numbers_used(); number++)
-        if (conn_state(conn_current(number)) == CONN_OPEN)
-            enqueue(number);
-}
-
-static uint64_t reconsider_due(struct process *process, uint64_t now)
-{
-    uint64_t due = clock_after_ns(reconsidered_ns, RECONSIDER_NS);
-
-    if (!atomic_load_explicit(&process->look_again, memory_order_acquire))
-        return CLOCK_NEVER;
-    if (now < due)
-        return due;
-    atomic_store_explicit(&process->look_again, false, memory_order_relaxed);
-    reconsidered_ns = now;
-    look_again(process);
-    return CLOCK_NEVER;
-}
-
-static void park(struct process *process)
-{
-    uint64_t now = clock_now_ns();
-
-    atomic_store_explicit(&process->parked, true, memory_order_seq_cst);
-    if (atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst) == 0 ||
-        now < clock_after_ns(purged_ns, RECONSIDER_NS))
-        return;
-    purged_ns = now;
-    drop_the_dead(process);
-    if (session_pigeonhole(process))
-        look_again(process);
-}
-
-static void judge_due(struct process *process)
-{
-    while (deadlines_first_ns(&queue) <= clock_now_ns()) {
-        uint32_t number = deadlines_first(&queue);
-        uint64_t again = 0;
-
-        deadlines_remove(&queue, number);
-        switch (examine(process, conn_current(number), &again)) {
-        case EXAMINED_AGAIN:
-            deadlines_put(&queue, number, again);
-            break;
-        case EXAMINED_PARKED:
-            park(process);
-            break;
-        case EXAMINED_DONE:
-            break;
-        }
-    }
-}
-
-/* No wake-up for what has ended since. */
-static uint64_t next_deadline(void)
-{
-    uint32_t number = deadlines_first(&queue);
-
-    while (number != 0 && (CONN_IN(conn_state(conn_current(number))) & CONN_UNFINISHED) == 0) {
-        deadlines_remove(&queue, number);
-        number = deadlines_first(&queue);
-    }
-    return deadlines_first_ns(&queue);
-}
-
-void reaper_work(struct process *process)
-{
-    uint64_t pressure;
-    uint64_t next;
-    uint64_t other;
-
-    alarm_off(process);
-    pending_take(process, enqueue);
-    other = reconsider_due(process, clock_now_ns());
-    judge_due(process);
-    pressure = pressure_round(process, &queue);
-    next = next_deadline();
-    atomic_store_explicit(&process->queue_first_ns, next == CLOCK_NEVER ? 0 : next,
-                          memory_order_relaxed);
-    if (other < next)
-        next = other;
-    if (pressure < next)
-        next = pressure;
-    other = report_flush(clock_now_ns());
-    atomic_store_explicit(&process->reporting, other != CLOCK_NEVER, memory_order_seq_cst);
-    if (other < next)
-        next = other;
-    if (next != CLOCK_NEVER)
-        alarm_by(process, next);
-}
+#define STACK_SIZE 262144U
+#define RETRY_NS   CLOCK_SECOND
+#define OVERDUE_NS (200 * CLOCK_MILLISECOND)
 
 static bool exchange_state(struct process *process, uint64_t number, enum thread_state from,
                            enum thread_state to)
@@ -214,11 +62,10 @@ static void *run(void *argument)
     uint64_t number = THREAD_NUMBER(atomic_load_explicit(&process->thread, memory_order_acquire));
 
     prctl(PR_SET_NAME, "shakeout");
-    queue.used = 0;
-    look_again(process);
+    round_first(process);
     exchange_state(process, number, THREAD_STARTING, THREAD_AWAKE);
     do
-        reaper_work(process);
+        round_work(process);
     while (sleep_until_due(process, number));
     exchange_state(process, number, THREAD_AWAKE, THREAD_NONE);
     return NULL;

@@ -13,10 +13,6 @@
 #include "core/conn.h"
 #include "core/process.h"
 
-/* One round of the thread's work: what has come in, what is due, when to look next. For standin.h,
- * only while there is no thread. */
-void reaper_work(struct process *process);
-
 /* Something is due at this time: starts the thread if need be and arms the timer. Any thread; the
  * first call in a process starts a thread, which is nothing for a signal handler. */
 void reaper_by(struct process *process, uint64_t when_ns);

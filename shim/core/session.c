@@ -6,11 +6,14 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "core/charge.h"
+#include "core/hellos.h"
 #include "core/kernel.h"
+#include "core/life.h"
 #include "core/pending.h"
 #include "core/ports.h"
 #include "core/reaper.h"
 #include "core/sources.h"
+#include "core/stream.h"
 #include "core/track.h"
 
 _Thread_local struct session *session_inside;
@@ -59,7 +62,7 @@ static void set_clock(struct process *process, struct conn *conn, int fd)
 
         if (ports_learn(listener))
             reaper_learned(process);
-        track_wire(conn, &wire);
+        stream_wire(conn, &wire);
         if (hello_stage(&wire.hello) == HELLO_COMPLETE)
             charge_server(conn, now, facts.quiet_ns);
         return;
@@ -88,6 +91,7 @@ static void tie(struct process *process, struct session *session, conn_handle ha
         set_clock(process, conn, atomic_load_explicit(&conn->fd, memory_order_relaxed));
     if (conn_move(handle, CONN_IN(CONN_OPEN), CONN_HANDSHAKE) == CONN_FREE)
         return;
+    life_served();
     track_touch(process, handle);
     reaper_watch(process, handle);
     pending_push(process, handle);
@@ -144,7 +148,7 @@ void session_hello(struct session *session, const uint8_t random[32])
         return;
     /* The hello was read before it was parsed: if it is not found now it never will be. */
     atomic_store_explicit(&session->searched, true, memory_order_relaxed);
-    handle = track_find_hello(random);
+    handle = hellos_find(random);
     if (handle != 0)
         tie(process, session, handle);
 }
@@ -161,7 +165,7 @@ void session_finish(struct session *session)
     wait_no_longer(process, session);
     counters_add(COUNTER_FINISHED);
     /* Its record stays its own, even if another thread closes it at this moment. */
-    if (!track_hold(handle))
+    if (!conn_hold(handle))
         return;
     conn = conn_numbered(conn_number(handle));
     if (conn_move(handle, CONN_UNFINISHED, CONN_FINISHED) != CONN_FREE) {
@@ -170,7 +174,7 @@ void session_finish(struct session *session)
         reaper_unwatch(process, conn);
         sources_finished(atomic_load_explicit(&conn->source, memory_order_relaxed));
     }
-    track_release(process, handle);
+    life_release(process, handle);
 }
 
 void session_end(struct session *session)

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "core/examine.h"
-#include "core/reaper.h"
+#include "core/round.h"
 
 static bool blocks(int fd)
 {
@@ -61,6 +61,6 @@ void standin_work(void)
     /* One thread is enough; the queue is one thread's at a time. */
     if (process == NULL || atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
         return;
-    reaper_work(process);
+    round_work(process);
     atomic_flag_clear_explicit(&busy, memory_order_release);
 }

@@ -5,7 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "core/track.h"
+#include "core/stream.h"
 #include "hooks/hook.h"
 
 /* With these the bytes are left where they are, cut off, or no bytes of the stream at all. */
@@ -23,10 +23,10 @@ static inline conn_handle begin(int fd)
     conn_handle handle;
     int saved;
 
-    if (!track_read_matters(fd))
+    if (!stream_read_matters(fd))
         return 0;
     saved = errno;
-    handle = track_read_begin(fd);
+    handle = stream_read_begin(fd);
     errno = saved;
     return handle;
 }
@@ -38,7 +38,7 @@ static inline ssize_t end(int fd, conn_handle handle, const void *bytes, ssize_t
     if (handle == 0 || result <= 0)
         return result;
     saved = errno;
-    track_read_end(fd, handle, bytes, (size_t)result);
+    stream_read_end(fd, handle, bytes, (size_t)result);
     errno = saved;
     return result;
 }

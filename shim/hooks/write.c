@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "core/track.h"
+#include "core/stream.h"
 #include "hooks/hook.h"
 
 /* The connection to look after; 0: none, the program's write is left as it is. */
@@ -34,7 +34,7 @@ static ssize_t ended(conn_handle handle, const void *bytes, size_t length, int f
     int saved = errno;
 
     if (result > 0)
-        track_written(handle, bytes, length < (size_t)result ? length : (size_t)result);
+        stream_written(handle, bytes, length < (size_t)result ? length : (size_t)result);
     errno = saved;
     if (result < 0 && errno == EPIPE && (flags & MSG_NOSIGNAL) == 0 &&
         conn_state(handle) != CONN_SHUT) {

@@ -1,0 +1,151 @@
+#include "core/stream.h"
+
+#include <string.h>
+
+#include "core/charge.h"
+#include "core/hellos.h"
+#include "core/kernel.h"
+#include "core/ports.h"
+#include "core/pressure.h"
+#include "core/reaper.h"
+#include "core/standin.h"
+#include "core/track.h"
+
+static void load_words(const _Atomic uint64_t *from, void *to, size_t size)
+{
+    uint64_t words[4];
+
+    for (size_t i = 0; i < size / sizeof(words[0]); i++)
+        words[i] = atomic_load_explicit(&from[i], memory_order_relaxed);
+    memcpy(to, words, size);
+}
+
+static void store_words(_Atomic uint64_t *to, const void *from, size_t size)
+{
+    uint64_t words[4];
+
+    memcpy(words, from, size);
+    for (size_t i = 0; i < size / sizeof(words[0]); i++)
+        atomic_store_explicit(&to[i], words[i], memory_order_relaxed);
+}
+
+void stream_wire(const struct conn *conn, struct wire *wire)
+{
+    load_words(conn->hello, &wire->hello, sizeof(wire->hello));
+    load_words(conn->records, &wire->records, sizeof(wire->records));
+}
+
+static void store_wire(struct conn *conn, const struct wire *wire)
+{
+    store_words(conn->hello, &wire->hello, sizeof(wire->hello));
+    store_words(conn->records, &wire->records, sizeof(wire->records));
+}
+
+void stream_reset(struct conn *conn)
+{
+    store_wire(conn, &(struct wire){0});
+}
+
+static void touch_inherited(conn_handle handle)
+{
+    struct process *process;
+
+    if (atomic_load_explicit(&conn_numbered(conn_number(handle))->owner, memory_order_relaxed) ==
+        process_epoch())
+        return;
+    process = process_here();
+    if (process != NULL)
+        track_touch(process, handle);
+}
+
+/* Under pressure: this client's progress may be all that it will get. */
+static void press(conn_handle handle)
+{
+    struct process *process = process_known();
+
+    if (process != NULL)
+        pressure_read(process, handle);
+}
+
+static void stand_in(conn_handle handle, int fd)
+{
+    struct process *process = process_known();
+
+    if (process != NULL && atomic_load_explicit(&process->threadless, memory_order_relaxed))
+        standin_wait(process, handle, fd);
+}
+
+conn_handle stream_read_begin(int fd)
+{
+    conn_handle handle;
+
+    if (session_inside != NULL)
+        session_nested(fd);
+    handle = fdmap_get(fd);
+    if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
+        return 0;
+    touch_inherited(handle);
+    if (session_inside != NULL) {
+        stand_in(handle, fd);
+        press(handle);
+    }
+    return handle;
+}
+
+/* Whether the server has sent anything. Asked only while it matters to the follower of the records:
+ * the client's ClientHello is complete, and no TLS library has said that the session is its own. */
+static bool server_has_sent(const struct conn *conn, int fd, const struct wire *wire)
+{
+    struct kernel_facts facts;
+
+    if (records_progress(&wire->records) != RECORDS_HELLO ||
+        atomic_load_explicit(&conn->had_session, memory_order_relaxed))
+        return hello_stage(&wire->hello) == HELLO_COMPLETE;
+    kernel_look(fd, &facts);
+    return !facts.known || facts.sent != 0;
+}
+
+void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t length)
+{
+    struct conn *conn = conn_get(handle);
+    struct wire wire;
+    uint64_t before;
+    uint64_t key;
+
+    if (conn == NULL || length == 0)
+        return;
+    charge_read(conn, fd);
+    hellos_read(handle);
+    stream_wire(conn, &wire);
+    before = hello_own_key(&wire.hello);
+    records_feed(&wire.records, &wire.hello, bytes, length, server_has_sent(conn, fd, &wire));
+    key = hello_own_key(&wire.hello);
+    store_wire(conn, &wire);
+    if (before == 0 && key != 0)
+        hellos_add(handle, key);
+    press(handle);
+}
+
+void stream_written(conn_handle handle, const void *bytes, size_t length)
+{
+    struct conn *conn = conn_get(handle);
+    struct wire wire;
+
+    /* Fewer bytes say neither the one nor the other. */
+    if (conn == NULL || length < RECORDS_SERVER_HELLO_SIZE || conn_state(handle) != CONN_OPEN)
+        return;
+    stream_wire(conn, &wire);
+    if (hello_stage(&wire.hello) == HELLO_NONE)
+        return;
+    if (!records_is_server_hello(bytes, length)) {
+        /* Answered in plaintext, so it was no ClientHello but text that looked like one. */
+        wire.hello = (struct hello){0};
+        store_wire(conn, &wire);
+    } else if (records_progress(&wire.records) == RECORDS_HELLO &&
+               ports_learn(atomic_load_explicit(&conn->listener, memory_order_relaxed))) {
+        struct process *process = process_here();
+
+        if (process != NULL)
+            reaper_learned(process);
+    }
+}
