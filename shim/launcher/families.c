@@ -19,29 +19,38 @@ static void *grow(void *list, size_t count, size_t size)
     return grown;
 }
 
-static struct family *family_of(struct families *families, const struct process_mapping *page)
+static struct family *find_family(const struct families *families,
+                                  const struct process_mapping *page)
 {
-    struct family *family;
-
     for (size_t i = 0; i < families->count; i++) {
-        family = &families->list[i];
+        struct family *family = &families->list[i];
+
         if (family->page.inode == page->inode && family->page.device == page->device)
             return family;
     }
+    return NULL;
+}
+
+static struct family *family_of(struct families *families, const struct process_mapping *page)
+{
+    struct family *family = find_family(families, page);
+
+    if (family)
+        return family;
     families->list = grow(families->list, families->count, sizeof(*families->list));
     family = &families->list[families->count++];
     *family = (struct family){.page = *page};
     return family;
 }
 
-/* In order: /proc may list them in any. */
+/* In order of their ids. */
 static void add_member(struct family *family, const struct member *member)
 {
     size_t at = family->count;
 
     for (size_t i = 0; i < family->count; i++)
         if (family->members[i].pid == member->pid)
-            return; /* named twice */
+            return; /* it is there already */
     family->members = grow(family->members, family->count, sizeof(*family->members));
     while (at > 0 && family->members[at - 1].pid > member->pid) {
         family->members[at] = family->members[at - 1];
@@ -138,29 +147,53 @@ static int by_number(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-void families_add_all(struct families *families)
+/* All process ids, in order; NULL and 0 when there are none. The caller frees the list. */
+static pid_t *list_pids(size_t *count)
 {
     DIR *proc = opendir("/proc");
     const struct dirent *entry;
     pid_t *pids = NULL;
-    size_t count = 0;
 
+    *count = 0;
     if (!proc)
-        return;
+        return NULL;
     while ((entry = readdir(proc))) {
         char *end;
         long pid = strtol(entry->d_name, &end, 10);
 
         if (*end != '\0' || pid <= 0)
             continue;
-        pids = grow(pids, count, sizeof(*pids));
-        pids[count++] = (pid_t)pid;
+        pids = grow(pids, *count, sizeof(*pids));
+        pids[(*count)++] = (pid_t)pid;
     }
     closedir(proc);
-    if (count > 0)
-        qsort(pids, count, sizeof(*pids), by_number);
+    if (*count > 0)
+        qsort(pids, *count, sizeof(*pids), by_number);
+    return pids;
+}
+
+void families_add_all(struct families *families)
+{
+    size_t count;
+    pid_t *pids = list_pids(&count);
+
     for (size_t i = 0; i < count; i++)
         add_found(families, pids[i]);
+    free(pids);
+}
+
+void families_complete(struct families *families)
+{
+    size_t count;
+    pid_t *pids = list_pids(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *problem = NULL;
+        struct process_mapping page;
+
+        if (process_mapping(pids[i], MAPPING, &page) == 0 && find_family(families, &page))
+            families_add(families, pids[i], &problem);
+    }
     free(pids);
 }
 

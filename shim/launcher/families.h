@@ -39,6 +39,9 @@ struct families {
    be read, and *problem says why in words. */
 int families_add(struct families *families, pid_t pid, const char **problem);
 
+/* The other processes of the families that are there, as far as they can be looked at. */
+void families_complete(struct families *families);
+
 /* Every process that can be looked at and has counters. */
 void families_add_all(struct families *families);
 

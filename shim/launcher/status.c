@@ -146,8 +146,10 @@ static int gather(struct families *families, char **pids)
 {
     int result = STATUS_SHOWN;
 
-    if (!*pids)
+    if (!*pids) {
         families_add_all(families);
+        return STATUS_SHOWN;
+    }
     for (; *pids; pids++) {
         const char *problem = NULL;
         pid_t pid;
@@ -161,6 +163,7 @@ static int gather(struct families *families, char **pids)
             result = STATUS_MISSING;
         }
     }
+    families_complete(families);
     return result;
 }
 
