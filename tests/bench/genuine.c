@@ -66,6 +66,7 @@ static unsigned long cut_at[STAGES], late_at[STAGES];
 static float *times;
 static char cut_ports[CUTS_SHOWN * 8];
 static size_t cut_ports_length;
+static double cut_life; /* how long they had been there, seconds, together */
 
 static void end(struct client *client)
 {
@@ -92,6 +93,7 @@ static void note_port(const struct client *client)
 static void was_cut(struct client *client)
 {
     cut++;
+    cut_life += host_now() - client->began;
     cut_at[client->stage]++;
     note_port(client);
     end(client);
@@ -302,8 +304,10 @@ static void print_result(void)
            late);
     print_stages("cut_at", cut_at);
     print_stages("late_at", late_at);
-    printf(", \"p50\": %.4f, \"p99\": %.4f, \"longest\": %.4f, \"cut_ports\": [%s]}\n",
-           percentile(0.5), percentile(0.99), percentile(1.0), cut_ports);
+    printf(", \"cut_after\": %.4f, \"p50\": %.4f, \"p99\": %.4f, \"longest\": %.4f, "
+           "\"cut_ports\": [%s]}\n",
+           cut > 0 ? cut_life / (double)cut : 0.0, percentile(0.5), percentile(0.99),
+           percentile(1.0), cut_ports);
 }
 
 /* TEXT with \r and \n in it. */
