@@ -5,8 +5,8 @@
  * out, in a server that closes what it has just accepted, in clients whose bytes it leaves unread
  * beside handshakes that stall, and in SHAKEOUT_MAX_PENDING. Then, and only then, unfinished
  * handshakes are shut before their deadline (evict.h). The queues are looked at while handshakes
- * are pending for longer than SHAKEOUT_GRACE: a hundred times a second while somebody waits, else ten
- * times, and ever more seldom, down to once. SHAKEOUT_PRESSURE=off: nothing of this. */
+ * are pending for longer than SHAKEOUT_GRACE: a hundred times a second while somebody waits, else
+ * ten times, and ever more seldom, down to once. SHAKEOUT_PRESSURE=off: nothing of this. */
 #ifndef SHAKEOUT_CORE_PRESSURE_H
 #define SHAKEOUT_CORE_PRESSURE_H
 

@@ -82,6 +82,7 @@ static bool parse_mapping(const char *line, const char *name, struct process_map
 
     if (!path || strncmp(path, name, strlen(name)) != 0 || path[strlen(name)] != '\n')
         return false;
+    /* The kernel writes no number too large. NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(line, "%" SCNx64 "-%*x %4s %*x %x:%x %" SCNu64, &out->address, permissions, &major,
                &minor, &out->inode) != 5)
         return false;

@@ -63,10 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0)
         memcpy((uint8_t *)&page + from, data, size);
     /* In memory of its own, so that a byte too far is seen. */
-    exact = malloc(length + 1);
+    exact = malloc(length > 0 ? length : 1);
     require(exact != NULL, "memory");
     memcpy(exact, &page, length);
-    exact = realloc(exact, length > 0 ? length : 1);
     if (snapshot_decode(exact, length, &snapshot, &layout) == SNAPSHOT_READ)
         check(&snapshot);
     free(exact);

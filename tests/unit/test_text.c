@@ -121,7 +121,7 @@ static void times(void **state)
 static void every_day_is_libc_s(void **state)
 {
     (void)state;
-    for (uint64_t day = 0; day < 400 * 366; day++) {
+    for (uint64_t day = 0; day < 400UL * 366; day++) {
         time_t seconds = (time_t)(day * 86400 + day % 86400);
         char expected[64];
         struct tm tm;
