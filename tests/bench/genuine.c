@@ -80,7 +80,7 @@ static void end(struct client *client)
 /* For a comparison with the library's log. */
 static void note_port(const struct client *client)
 {
-    struct sockaddr_in own;
+    struct sockaddr_in own = {.sin_family = AF_UNSPEC};
     socklen_t length = sizeof own;
 
     if (cut > CUTS_SHOWN || getsockname(client->fd, (struct sockaddr *)&own, &length) < 0)
