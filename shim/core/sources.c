@@ -52,9 +52,10 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 33;
 }
 
-static uint32_t tag_of(uint64_t address)
+/* The family too: an IPv4 address and an IPv6 network may have the same bits. */
+static uint32_t tag_of(sa_family_t family, uint64_t address)
 {
-    uint32_t tag = (uint32_t)(mix(mix(address ^ key()) + key()) >> 32);
+    uint32_t tag = (uint32_t)(mix(mix(address ^ key()) + key() + family) >> 32);
 
     return tag != 0 ? tag : 1;
 }
@@ -74,17 +75,17 @@ uint32_t sources_of(int fd)
     if (getpeername(fd, &peer.any, &length) != 0)
         return 0;
     if (peer.any.sa_family == AF_INET)
-        return tag_of(peer.in.sin_addr.s_addr);
+        return tag_of(AF_INET, peer.in.sin_addr.s_addr);
     if (peer.any.sa_family != AF_INET6)
         return 0;
     if (IN6_IS_ADDR_V4MAPPED(&peer.in6.sin6_addr)) {
         uint32_t mapped;
 
         memcpy(&mapped, &peer.in6.sin6_addr.s6_addr[12], sizeof(mapped));
-        return tag_of(mapped);
+        return tag_of(AF_INET, mapped);
     }
     memcpy(&prefix, peer.in6.sin6_addr.s6_addr, sizeof(prefix));
-    return tag_of(prefix);
+    return tag_of(AF_INET6, prefix);
 }
 
 static uint16_t half_lives(void)
@@ -92,12 +93,14 @@ static uint16_t half_lives(void)
     return (uint16_t)(clock_now_ns() / HALF_LIFE_NS);
 }
 
-/* What is left of this word's counts by now. */
+/* What is left of this word's counts by now. Counts are halved at fixed times, so that it does not
+ * matter how often the word was written between them. */
 static uint64_t decayed(uint64_t word, uint16_t now)
 {
     uint16_t passed = (uint16_t)(now - AGE(word));
+    uint32_t longer = (AGE(word) % FINISHED_WEIGHT + passed) / FINISHED_WEIGHT;
     uint32_t shift = passed < 8 ? passed : 8;
-    uint32_t slower = passed / FINISHED_WEIGHT < 8 ? passed / FINISHED_WEIGHT : 8;
+    uint32_t slower = longer < 8 ? longer : 8;
 
     return WORD(TAG(word), now, FINISHED(word) >> slower, SHUT(word) >> shift);
 }
