@@ -10,6 +10,7 @@
 #include "core/stream.h"
 
 #define CANDIDATES      256U
+#define DRAWS           (4 * CANDIDATES) /* until there are so many */
 #define OFFENCES        3U
 #define TRUSTED_GRACES  8U /* a source that has finished lately gets so many times the grace */
 #define FINISHED_COUNTS 2U /* so many unfinished handshakes does a finished one make up for */
@@ -18,8 +19,11 @@ struct candidate {
     uint32_t number;
     uint32_t source;
     uint32_t weight; /* of its source: the heavier, the worse */
+    uint32_t credit; /* ... less so much, for what it has finished */
+    bool offender;
     enum hello_stage stage;
     uint64_t started_ns;
+    uint64_t spared_ns; /* until then: its grace */
 };
 
 /* Seeded by nothing that a client sees: which of a thousand like ones is drawn is nobody's choice.
@@ -36,20 +40,23 @@ static uint32_t chance(void)
     return (uint32_t)(state >> 32);
 }
 
-bool evict_is_offender(uint32_t source)
+static bool offends(struct source_record record)
 {
-    struct source_record record = sources_record(source);
-
     return record.finished == 0 && record.shut >= OFFENCES;
 }
 
-static uint64_t grace_ns(uint32_t source)
+bool evict_is_offender(uint32_t source)
+{
+    return offends(sources_record(source));
+}
+
+static uint64_t grace_ns(struct source_record record)
 {
     uint64_t grace = ports_settings()->grace_ns;
 
-    if (evict_is_offender(source))
+    if (offends(record))
         return 0;
-    return sources_record(source).finished != 0 ? TRUSTED_GRACES * grace : grace;
+    return FINISHED_COUNTS * record.finished > record.shut ? TRUSTED_GRACES * grace : grace;
 }
 
 static bool speaks_tls(const struct conn *conn, enum conn_state state)
@@ -59,11 +66,17 @@ static bool speaks_tls(const struct conn *conn, enum conn_state state)
            ports_speak_tls(atomic_load_explicit(&conn->port, memory_order_relaxed));
 }
 
+static bool is_pending(uint32_t number)
+{
+    return (CONN_IN(conn_state(conn_current(number))) & CONN_UNFINISHED) != 0;
+}
+
 static bool describe(uint32_t number, struct candidate *candidate)
 {
     conn_handle handle = conn_current(number);
     const struct conn *conn = conn_get(handle);
     enum conn_state state = conn_state(handle);
+    struct source_record record;
     struct wire wire;
 
     if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0 || !speaks_tls(conn, state))
@@ -73,11 +86,17 @@ static bool describe(uint32_t number, struct candidate *candidate)
     candidate->source = atomic_load_explicit(&conn->source, memory_order_relaxed);
     candidate->stage = hello_stage(&wire.hello);
     candidate->started_ns = atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
+    record = sources_record(candidate->source);
+    candidate->offender = offends(record);
+    candidate->weight = record.shut;
+    candidate->credit = FINISHED_COUNTS * record.finished;
+    candidate->spared_ns = clock_after_ns(candidate->started_ns, grace_ns(record));
     return true;
 }
 
-/* All of a short queue; of a long one as many as there is room for, drawn by lot. */
-static uint32_t draw(const struct deadlines *queue, struct candidate *candidates)
+/* All of a short queue; of a long one as many as there is room for, drawn by lot. Connections stay
+ * in the queue when they have finished; what is drawn of them is taken out. */
+static uint32_t draw(struct deadlines *queue, struct candidate *candidates)
 {
     uint32_t count = 0;
 
@@ -87,25 +106,26 @@ static uint32_t draw(const struct deadlines *queue, struct candidate *candidates
                 count++;
         return count;
     }
-    for (uint32_t i = 0; i < CANDIDATES; i++)
-        if (describe(queue->heap[chance() % queue->used].number, &candidates[count]))
+    for (uint32_t i = 0; i < DRAWS && count < CANDIDATES && queue->used != 0; i++) {
+        uint32_t number = queue->heap[chance() % queue->used].number;
+
+        if (!is_pending(number))
+            deadlines_remove(queue, number);
+        else if (describe(number, &candidates[count]))
             count++;
+    }
     return count;
 }
 
 static void weigh(struct candidate *candidates, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        struct source_record record = sources_record(candidates[i].source);
-        uint32_t weight = record.shut;
-
+    for (uint32_t i = 0; i < count; i++)
         for (uint32_t j = 0; j < count; j++)
             if (candidates[j].source == candidates[i].source)
-                weight++;
-        candidates[i].weight = weight > FINISHED_COUNTS * record.finished
-                                   ? weight - FINISHED_COUNTS * record.finished
-                                   : 0;
-    }
+                candidates[i].weight++;
+    for (uint32_t i = 0; i < count; i++)
+        candidates[i].weight -= candidates[i].credit < candidates[i].weight ? candidates[i].credit
+                                                                            : candidates[i].weight;
 }
 
 static bool is_worse(const struct candidate *a, const struct candidate *b)
@@ -117,13 +137,13 @@ static bool is_worse(const struct candidate *a, const struct candidate *b)
     return a->started_ns < b->started_ns;
 }
 
-static bool may_go(const struct candidate *candidate, enum evict_mode mode)
+static bool may_go(const struct candidate *candidate, enum evict_mode mode, uint64_t now_ns)
 {
     switch (mode) {
     case EVICT_OFFENDERS:
-        return evict_is_offender(candidate->source);
+        return candidate->offender;
     case EVICT_OLD:
-        return clock_now_ns() >= clock_after_ns(candidate->started_ns, grace_ns(candidate->source));
+        return now_ns >= candidate->spared_ns;
     case EVICT_ANY:
         break;
     }
@@ -134,10 +154,11 @@ static bool may_go(const struct candidate *candidate, enum evict_mode mode)
 static bool take_worst(struct candidate *candidates, uint32_t *count, enum evict_mode mode,
                        struct candidate *worst)
 {
+    uint64_t now = clock_now_ns();
     uint32_t at = *count;
 
     for (uint32_t i = 0; i < *count; i++) {
-        if (may_go(&candidates[i], mode) &&
+        if (may_go(&candidates[i], mode, now) &&
             (at == *count || is_worse(&candidates[i], &candidates[at])))
             at = i;
     }
