@@ -1,0 +1,216 @@
+/* Queues of real listening sockets, looked at. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/kernel.h"
+#include "core/listeners.h"
+
+#define MOMENT 3U
+#define MOST   16
+
+struct listener {
+    int fd;
+    uint32_t cookie;
+    struct sockaddr_in address;
+    int clients[MOST];
+    int client_count;
+};
+
+static struct listener open_listener(void)
+{
+    struct listener listener = {
+        .address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof(listener.address);
+    uint64_t cookie = 0;
+
+    listener.fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(listener.fd >= 0);
+    assert_int_equal(bind(listener.fd, (struct sockaddr *)&listener.address, length), 0);
+    assert_int_equal(listen(listener.fd, 64), 0);
+    assert_int_equal(getsockname(listener.fd, (struct sockaddr *)&listener.address, &length), 0);
+    assert_true(kernel_cookie(listener.fd, &cookie));
+    listener.cookie = (uint32_t)cookie;
+    return listener;
+}
+
+static void clients_come(struct listener *listener, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+        assert_true(fd >= 0 && listener->client_count < MOST);
+        assert_int_equal(
+            connect(fd, (struct sockaddr *)&listener->address, sizeof(listener->address)), 0);
+        listener->clients[listener->client_count++] = fd;
+    }
+}
+
+/* The server takes one. */
+static void take(struct listener *listener)
+{
+    int fd = accept(listener->fd, NULL, NULL);
+
+    assert_true(fd >= 0);
+    close(fd);
+    listeners_accepted(listener->fd, listener->cookie);
+}
+
+static void close_listener(struct listener *listener)
+{
+    close(listener->fd);
+    while (listener->client_count > 0)
+        close(listener->clients[--listener->client_count]);
+}
+
+static void assert_look(uint32_t stuck, uint32_t waiting)
+{
+    uint32_t seen = 12345;
+
+    assert_int_equal(listeners_stuck(MOMENT, &seen), stuck);
+    assert_int_equal(seen, waiting);
+}
+
+static void without_listeners_nobody_waits(void **state)
+{
+    (void)state;
+    assert_look(0, 0);
+    listeners_accepted(0, 0);
+    assert_look(0, 0);
+}
+
+static void an_empty_queue_is_never_stuck(void **state)
+{
+    struct listener listener = open_listener();
+
+    (void)state;
+    clients_come(&listener, 1);
+    take(&listener);
+    for (unsigned int i = 0; i < 3 * MOMENT; i++)
+        assert_look(0, 0);
+    close_listener(&listener);
+    assert_look(0, 0);
+}
+
+static void a_queue_is_stuck_when_it_has_not_moved_for_a_moment(void **state)
+{
+    struct listener listener = open_listener();
+
+    (void)state;
+    clients_come(&listener, 5);
+    take(&listener);
+    assert_look(0, 4); /* something was accepted since the look before */
+    for (unsigned int i = 1; i < MOMENT; i++)
+        assert_look(0, 4);
+    assert_look(4, 4);
+    clients_come(&listener, 2);
+    assert_look(6, 6);
+    close_listener(&listener);
+    assert_look(0, 0);
+}
+
+static void a_queue_that_moves_is_not_stuck_however_long(void **state)
+{
+    struct listener listener = open_listener();
+
+    (void)state;
+    clients_come(&listener, 12);
+    for (uint32_t left = 12; left-- > 0;) {
+        take(&listener);
+        for (unsigned int i = 0; i < MOMENT; i++)
+            assert_look(0, left);
+    }
+    close_listener(&listener);
+}
+
+static void one_that_moves_again_has_its_moment_again(void **state)
+{
+    struct listener listener = open_listener();
+
+    (void)state;
+    clients_come(&listener, 3);
+    take(&listener);
+    for (unsigned int i = 0; i < MOMENT; i++)
+        assert_look(0, 2);
+    assert_look(2, 2);
+    take(&listener);
+    for (unsigned int i = 0; i < MOMENT; i++)
+        assert_look(0, 1);
+    assert_look(1, 1);
+    close_listener(&listener);
+}
+
+static void one_queue_does_not_excuse_another(void **state)
+{
+    struct listener stuck = open_listener();
+    struct listener moving = open_listener();
+
+    (void)state;
+    clients_come(&stuck, 4);
+    clients_come(&moving, 10);
+    take(&stuck);
+    for (uint32_t i = 0; i <= MOMENT; i++) {
+        take(&moving);
+        assert_look(i == MOMENT ? 3 : 0, 3 + 9 - i);
+    }
+    close_listener(&stuck);
+    close_listener(&moving);
+    assert_look(0, 0);
+}
+
+/* The number may be anybody's by now. */
+static void a_closed_listener_is_forgotten(void **state)
+{
+    struct listener old = open_listener();
+    struct listener young = {0};
+
+    (void)state;
+    clients_come(&old, 3);
+    take(&old);
+    assert_look(0, 2);
+    young = open_listener();
+    assert_int_equal(dup2(young.fd, old.fd), old.fd);
+    clients_come(&young, 4);
+    for (unsigned int i = 0; i < 2 * MOMENT; i++)
+        assert_look(0, 0);
+    close_listener(&old);
+    close_listener(&young);
+}
+
+static void a_connection_is_no_listener(void **state)
+{
+    struct listener listener = open_listener();
+    uint64_t cookie = 0;
+
+    (void)state;
+    clients_come(&listener, 1);
+    assert_true(kernel_cookie(listener.clients[0], &cookie));
+    listeners_accepted(listener.clients[0], (uint32_t)cookie);
+    for (unsigned int i = 0; i < 2 * MOMENT; i++)
+        assert_look(0, 0);
+    close_listener(&listener);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_listeners_nobody_waits),
+        cmocka_unit_test(an_empty_queue_is_never_stuck),
+        cmocka_unit_test(a_queue_is_stuck_when_it_has_not_moved_for_a_moment),
+        cmocka_unit_test(a_queue_that_moves_is_not_stuck_however_long),
+        cmocka_unit_test(one_that_moves_again_has_its_moment_again),
+        cmocka_unit_test(one_queue_does_not_excuse_another),
+        cmocka_unit_test(a_closed_listener_is_forgotten),
+        cmocka_unit_test(a_connection_is_no_listener),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
