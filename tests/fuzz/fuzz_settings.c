@@ -12,8 +12,8 @@
 #include "base/settings.h"
 
 static const char *const names[] = {
-    "SHAKEOUT_PORTS=", "SHAKEOUT_TIMEOUT=", "PYSSLPROTO37_HANDSHAKE_TIMEOUT=",
-    "SHAKEOUT_LOG=",   "SHAKEOUT_",
+    "SHAKEOUT_PORTS=",    "SHAKEOUT_TIMEOUT=", "PYSSLPROTO37_HANDSHAKE_TIMEOUT=", "SHAKEOUT_LOG=",
+    "SHAKEOUT_PRESSURE=", "SHAKEOUT_GRACE=",   "SHAKEOUT_MAX_PENDING=",           "SHAKEOUT_",
 };
 
 enum { NAME_COUNT = sizeof(names) / sizeof(names[0]) };
@@ -56,6 +56,9 @@ static void check(const struct settings *settings)
             require_duration(rule->timeout_ns);
         require(rule->kind == PORT_TLS || !rule->timeout_ns, "no timeout for a port never touched");
     }
+    if (settings->grace_ns != 0)
+        require_duration(settings->grace_ns);
+    require(settings->max_pending <= 999999999, "a number that the manual names");
     require(memchr(settings->log_path, 0, sizeof(settings->log_path)) != NULL, "the path ends");
     require((settings->log == LOG_FILE) == (settings->log_path[0] == '/'), "an absolute path");
 }

@@ -75,6 +75,9 @@ static void nothing_set_means_the_defaults(void **state)
     assert_int_equal(settings.log, LOG_STDERR);
     assert_string_equal(settings.log_path, "");
     assert_null(settings_port(&settings, 443));
+    assert_true(settings.pressure);
+    assert_int_equal(settings.grace_ns, S / 4);
+    assert_int_equal(settings.max_pending, 0);
 }
 
 static void timeout(void **state)
@@ -237,6 +240,82 @@ static void too_many_ports(void **state)
     assert_null(settings_port(&settings, 5));
 }
 
+static void pressure_is_on_or_off(void **state)
+{
+    static const char *const bad[] = {"", "ON", "Off", "1", "0", "yes", "no", " on", "on ", "offf"};
+    char variable[64];
+    char quoted[32];
+
+    (void)state;
+    read_one("SHAKEOUT_PRESSURE=on", 0);
+    assert_true(settings.pressure);
+    read_one("SHAKEOUT_PRESSURE=off", 0);
+    assert_false(settings.pressure);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(variable, sizeof(variable), "SHAKEOUT_PRESSURE=%s", bad[i]);
+        snprintf(quoted, sizeof(quoted), "'%s'", bad[i]);
+        read_one(variable, 1);
+        assert_true(settings.pressure);
+        assert_says("SHAKEOUT_PRESSURE: ");
+        assert_says(quoted);
+        assert_says("on or off");
+    }
+}
+
+static void grace_is_a_duration_or_nothing(void **state)
+{
+    static const char *const bad[] = {"",    "-1",  "00",  "0s",  "0.0", "off",
+                                      "nan", "inf", "1 s", "ten", "1e3", "9999h"};
+    char variable[64];
+    char quoted[32];
+
+    (void)state;
+    read_one("SHAKEOUT_GRACE=0", 0);
+    assert_int_equal(settings.grace_ns, 0);
+    read_one("SHAKEOUT_GRACE=1", 0);
+    assert_int_equal(settings.grace_ns, S);
+    read_one("SHAKEOUT_GRACE=50ms", 0);
+    assert_int_equal(settings.grace_ns, S / 20);
+    read_one("SHAKEOUT_GRACE=1.5s", 0);
+    assert_int_equal(settings.grace_ns, 3 * S / 2);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(variable, sizeof(variable), "SHAKEOUT_GRACE=%s", bad[i]);
+        snprintf(quoted, sizeof(quoted), "'%s'", bad[i]);
+        read_one(variable, 1);
+        assert_int_equal(settings.grace_ns, S / 4);
+        assert_says("SHAKEOUT_GRACE: ");
+        assert_says(quoted);
+        assert_says("give 0, or ");
+    }
+}
+
+static void max_pending_is_a_number(void **state)
+{
+    static const char *const bad[] = {"",   "-1", "+1",         "1.5",        "ten", "0x10",
+                                      "5 ", " 5", "1000000000", "4294967297", "off", "1k"};
+    char variable[64];
+    char quoted[32];
+
+    (void)state;
+    read_one("SHAKEOUT_MAX_PENDING=0", 0);
+    assert_int_equal(settings.max_pending, 0);
+    read_one("SHAKEOUT_MAX_PENDING=1", 0);
+    assert_int_equal(settings.max_pending, 1);
+    read_one("SHAKEOUT_MAX_PENDING=000512", 0);
+    assert_int_equal(settings.max_pending, 512);
+    read_one("SHAKEOUT_MAX_PENDING=999999999", 0);
+    assert_int_equal(settings.max_pending, 999999999);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(variable, sizeof(variable), "SHAKEOUT_MAX_PENDING=%s", bad[i]);
+        snprintf(quoted, sizeof(quoted), "'%s'", bad[i]);
+        read_one(variable, 1);
+        assert_int_equal(settings.max_pending, 0);
+        assert_says("SHAKEOUT_MAX_PENDING: ");
+        assert_says(quoted);
+        assert_says("0 for no limit");
+    }
+}
+
 static void log_kinds(void **state)
 {
     (void)state;
@@ -293,6 +372,7 @@ static void unknown_names_are_named(void **state)
     read_two("SHAKEOUT_TIMEOTU=5", "SHAKEOUT_TIMEOUT=7", 1);
     assert_says("'SHAKEOUT_TIMEOTU' is not a setting");
     assert_says("SHAKEOUT_LOG, SHAKEOUT_TIMEOUT, SHAKEOUT_PORTS");
+    assert_says("SHAKEOUT_PRESSURE, SHAKEOUT_GRACE, SHAKEOUT_MAX_PENDING");
     assert_int_equal(settings.timeout_ns, 7 * S);
     read_two("SHAKEOUT_=1", "SHAKEOUT_TIMEOUTS=1", 2);
     read_two("SHAKEOUT_LO=off", "shakeout_log=off", 1);
@@ -333,6 +413,9 @@ int main(void)
         cmocka_unit_test(a_bad_port_is_named_and_the_good_ones_stay),
         cmocka_unit_test(the_same_port_twice_must_agree),
         cmocka_unit_test(too_many_ports),
+        cmocka_unit_test(pressure_is_on_or_off),
+        cmocka_unit_test(grace_is_a_duration_or_nothing),
+        cmocka_unit_test(max_pending_is_a_number),
         cmocka_unit_test(log_kinds),
         cmocka_unit_test(bad_log_kinds),
         cmocka_unit_test(the_longest_log_path),
