@@ -190,11 +190,6 @@ teardown() {
 }
 
 # bats test_tags=slow
-@test "ircd-hybrid" {
-    check_server ircd-hybrid
-}
-
-# bats test_tags=slow
 @test "java" {
     check_server java
 }
