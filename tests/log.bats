@@ -1,5 +1,5 @@
 # Where the log goes, and that it never hurts the program: SHAKEOUT_LOG.
-# packages: util-linux
+# packages: util-linux rsyslog systemd
 
 load lib/env
 load lib/hosts
@@ -213,7 +213,7 @@ collect() {
 collector_stop() {
     [[ -n $COLLECTOR ]] || return 0
     kill "$COLLECTOR"
-    wait "$COLLECTOR" || [[ $? == 143 ]]
+    wait "$COLLECTOR" || [[ $? == 143 ]] # a daemon ends with 0
     COLLECTOR=
 }
 
@@ -301,6 +301,48 @@ collector_stop() {
     grep -qE '^MESSAGE=handshake deadline: ' "$LOG"
     grep -qE '^SHAKEOUT_CLIENT=127\.0\.0\.1:[0-9]+$' "$LOG"
     grep -qE '^SHAKEOUT_SECONDS=1\.[0-9]{3}$' "$LOG"
+}
+
+# What the daemons themselves make of it. They run in the namespace, whose /dev and /run are theirs;
+# in the background, in the place of the shell there.
+in_the_namespace() {
+    exec nsenter --mount --target "$HOST_PID" "$@"
+}
+
+@test "syslog: rsyslog understands it" {
+    need rsyslogd rsyslog
+    namespace
+    cat >"$BATS_TEST_TMPDIR/rsyslog.conf" <<EOF
+module(load="imuxsock")
+template(name="parts" type="string" string="%syslogtag% %syslogfacility-text% %syslogseverity-text%%msg%\n")
+*.* action(type="omfile" file="$LOG" template="parts")
+EOF
+    host_start SHAKEOUT_LOG=syslog threads
+    in_the_namespace rsyslogd -n -f "$BATS_TEST_TMPDIR/rsyslog.conf" -i "$BATS_TEST_TMPDIR/rsyslog.pid" 3>&- &
+    COLLECTOR=$!
+    host_wait "rsyslog's socket" test -S "$BATS_TEST_TMPDIR/dev/log"
+    clients silent
+    tells 1
+    grep -qE "^shakeout\[$HOST_PID\]: daemon notice handshake deadline: 1\." "$LOG"
+}
+
+@test "journal: journald keeps it, and journalctl finds it by its fields" {
+    local journald=/lib/systemd/systemd-journald
+    need journalctl systemd
+    need "$journald" systemd
+    namespace
+    mkdir -p "$BATS_TEST_TMPDIR/run/log/journal"
+    host_start SHAKEOUT_LOG=journal threads
+    in_the_namespace "$journald" 2>"$BATS_TEST_TMPDIR/journald" 3>&- &
+    COLLECTOR=$!
+    host_wait "journald's socket" test -S "$BATS_TEST_TMPDIR/run/systemd/journal/socket"
+    clients silent
+    host_wait "the line in the journal" journal_has "SHAKEOUT_PORT=$HOST_PORT" SHAKEOUT_REASON=silent
+    journal_has MESSAGE_ID=533a124a61ce466789f050629c8c8e4b "SYSLOG_PID=$HOST_PID" PRIORITY=5
+}
+
+journal_has() {
+    journalctl -q -D "$BATS_TEST_TMPDIR/run/log/journal" -o cat --no-pager "$@" | grep -q '^handshake deadline: 1\.'
 }
 
 # ---- Nothing ----

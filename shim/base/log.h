@@ -17,7 +17,8 @@ struct sockaddr;
 enum log_message {
     LOG_SETTING,     /* a bad setting */
     LOG_PROTECTS,    /* the first connection to protect: version, deadline, ports */
-    LOG_SHUT,        /* a connection was shut */
+    LOG_SHUT,        /* a connection was shut at its deadline */
+    LOG_EVICTED,     /* ... before it, under pressure */
     LOG_SHUT_MORE,   /* ... and so many more, in a flood */
     LOG_UNPROTECTED, /* what stands in the way of the protection */
     LOG_MESSAGES

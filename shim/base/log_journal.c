@@ -9,6 +9,7 @@ static const char *const message_ids[LOG_MESSAGES] = {
     [LOG_SETTING] = "9c8223421c924e96ae2e7e0af4bd13ad",
     [LOG_PROTECTS] = "49db602efc98493488a18ba6c0d0531a",
     [LOG_SHUT] = "533a124a61ce466789f050629c8c8e4b",
+    [LOG_EVICTED] = "740dccb7b82b40dc9ce6a1379993ceb0",
     [LOG_SHUT_MORE] = "a17921040dc84cc8a5fa7a874fa7408e",
     [LOG_UNPROTECTED] = "ba7d1e4a80794c8bb8180386c80e3fc7",
 };

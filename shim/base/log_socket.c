@@ -75,6 +75,7 @@ unsigned int log_priority(enum log_message message)
     case LOG_UNPROTECTED:
         return WARNING;
     case LOG_SHUT:
+    case LOG_EVICTED:
     case LOG_SHUT_MORE:
         return NOTICE;
     default:

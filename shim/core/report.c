@@ -82,7 +82,7 @@ void report_shut(const struct shut_connection *shut, uint64_t now_ns)
     text_string(&text, verdict_reason(shut->verdict));
     text_string(&text, ")");
     log_write(&(struct log_entry){
-        .message = LOG_SHUT,
+        .message = shut->evicted ? LOG_EVICTED : LOG_SHUT,
         .text = text.bytes,
         .reason = verdict_reason(shut->verdict),
         .client = &shut->client.any,

@@ -1,6 +1,8 @@
 /* The page that the library counts into: how it is made, sealed, shared, and read by others. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,7 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,11 +93,31 @@ static void without_descriptors(void)
     expect(atomic_load(&counters_page->count[COUNTER_ACCEPTED]) == 1);
 }
 
+static void under_a_seccomp_filter(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+    struct process_mapping mapping;
+
+    expect(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    expect(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+    expect(memfd_create("any", 0) == -1 && errno == ENOSYS);
+    counters_open(CLOCK_SECOND, &watched);
+    counters_add(COUNTER_ACCEPTED);
+    expect(process_mapping(getpid(), MAPPING, &mapping) == ENODATA);
+}
+
 static void without_memfd_it_counts_for_nobody(void **state)
 {
     (void)state;
     in_child(under_a_size_limit);
     in_child(without_descriptors);
+    in_child(under_a_seccomp_filter);
 }
 
 static void what_is_counted_can_be_read(void **state)
