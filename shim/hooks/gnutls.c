@@ -34,9 +34,11 @@ int gnutls_handshake(gnutls_session_t session);
     X(gnutls_transport_get_ptr2, void, (gnutls_session_t, void **, void **))                       \
     X(gnutls_session_get_random, void, (gnutls_session_t, gnutls_datum_t *, gnutls_datum_t *))
 
+/* Atomic: the second of two threads that come first writes what others may be reading. It is the
+ * same, and `ready` has the order. */
 static struct {
     atomic_bool ready;
-#define X(name, result, parameters) result(*name) parameters;
+#define X(name, result, parameters) result(*_Atomic name) parameters;
     GNUTLS_FUNCTIONS(X)
 #undef X
 } next;
@@ -52,12 +54,16 @@ static bool bind_next(const void *caller)
 #define X(name, result, parameters)                                                                \
     {                                                                                              \
         void *symbol = next_for_caller(#name, caller, "libgnutls.so");                             \
+        result(*function) parameters;                                                              \
         found = found && symbol != NULL;                                                           \
-        memcpy(&next.name, &symbol, sizeof(symbol));                                               \
+        memcpy(&function, &symbol, sizeof(symbol));                                                \
+        if (symbol != NULL)                                                                        \
+            atomic_store_explicit(&next.name, function, memory_order_relaxed);                     \
     }
     GNUTLS_FUNCTIONS(X)
 #undef X
-    atomic_store_explicit(&next.ready, found, memory_order_release);
+    if (found)
+        atomic_store_explicit(&next.ready, true, memory_order_release);
     errno = saved;
     return found;
 }
