@@ -7,6 +7,7 @@
 load lib/env
 
 setup() {
+    no_sanitizer "it measures how fast a server is"
     shakeout_setup
 }
 
