@@ -137,17 +137,9 @@ static bool is_worse(const struct candidate *a, const struct candidate *b)
     return a->started_ns < b->started_ns;
 }
 
-static bool may_go(const struct candidate *candidate, enum evict_mode mode, uint64_t now_ns)
+static bool may_go(const struct candidate *candidate, enum evict_mode mode, uint64_t now)
 {
-    switch (mode) {
-    case EVICT_OFFENDERS:
-        return candidate->offender;
-    case EVICT_OLD:
-        return now_ns >= candidate->spared_ns;
-    case EVICT_ANY:
-        break;
-    }
-    return true;
+    return mode == EVICT_OFFENDERS ? candidate->offender : now >= candidate->spared_ns;
 }
 
 /* The worst of those that may go, taken out; false: none. */
@@ -169,28 +161,17 @@ static bool take_worst(struct candidate *candidates, uint32_t *count, enum evict
     return true;
 }
 
-static uint32_t evict_some(struct process *process, struct candidate *candidates, uint32_t *count,
-                           uint32_t needed, enum evict_mode mode)
-{
-    struct candidate worst;
-    uint32_t shut = 0;
-
-    while (shut < needed && take_worst(candidates, count, mode, &worst))
-        if (examine_early(process, conn_current(worst.number)))
-            shut++;
-    return shut;
-}
-
 uint32_t evict(struct process *process, struct deadlines *queue, uint32_t needed,
                enum evict_mode mode)
 {
     static struct candidate candidates[CANDIDATES];
     uint32_t count = draw(queue, candidates);
-    uint32_t shut;
+    struct candidate worst;
+    uint32_t shut = 0;
 
     weigh(candidates, count);
-    shut = evict_some(process, candidates, &count, needed, mode == EVICT_ANY ? EVICT_OLD : mode);
-    if (shut < needed && mode == EVICT_ANY)
-        shut += evict_some(process, candidates, &count, needed - shut, EVICT_ANY);
+    while (shut < needed && take_worst(candidates, &count, mode, &worst))
+        if (examine_early(process, conn_current(worst.number)))
+            shut++;
     return shut;
 }

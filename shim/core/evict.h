@@ -14,12 +14,8 @@
 #include "core/deadlines.h"
 #include "core/process.h"
 
-/* Whom. */
-enum evict_mode {
-    EVICT_OLD,      /* those older than SHAKEOUT_GRACE, and offenders */
-    EVICT_ANY,      /* these first; if that is not enough, younger ones: there is no room at all */
-    EVICT_OFFENDERS /* offenders alone */
-};
+/* Whom: those that are older than SHAKEOUT_GRACE and offenders, or offenders alone. */
+enum evict_mode { EVICT_OLD, EVICT_OFFENDERS };
 
 /* Shuts up to `needed` of those in the queue. Returns how many. */
 uint32_t evict(struct process *process, struct deadlines *queue, uint32_t needed,

@@ -53,7 +53,7 @@ uint32_t listeners_stuck(uint32_t moment, uint32_t *waiting)
         *waiting += length;
         if (length == 0 || accepts != places[at].accepts_seen)
             places[at].looks = 0;
-        else if (places[at].looks < moment)
+        else if (places[at].looks < UINT32_MAX)
             places[at].looks++;
         places[at].accepts_seen = accepts;
         if (places[at].looks >= moment)

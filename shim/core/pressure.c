@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,7 +22,8 @@
 #define LOOK_NS        (100 * CLOCK_MILLISECOND)
 #define LOOK_SELDOM_NS CLOCK_SECOND
 #define LOOK_SOON_NS   (10 * CLOCK_MILLISECOND)
-#define MOMENT         2U /* looks that a queue must not have moved for */
+#define LOOKS_FIRST    25U /* in a row that find a queue unmoved, before that is pressure: 250 ms */
+#define LOOKS_MORE     2U  /* ... while pressure lasts */
 #define LASTS_NS       CLOCK_SECOND
 #define SAMPLE         256U
 #define SPARE          4U /* descriptors that should stay free */
@@ -37,13 +39,13 @@ static bool lasts(struct process *process, uint64_t now)
 }
 
 /* Room for one is needed now. */
-static void want(struct process *process, _Atomic uint32_t *room)
+static void want(struct process *process)
 {
     uint64_t now = clock_now_ns();
 
     atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                           memory_order_relaxed);
-    atomic_fetch_add_explicit(room, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&process->wanted, 1, memory_order_relaxed);
     reaper_by(process, now);
 }
 
@@ -64,7 +66,7 @@ void pressure_accepted(struct process *process, conn_handle handle, int fd)
     source =
         atomic_load_explicit(&conn_numbered(conn_number(handle))->source, memory_order_relaxed);
     if (nearly_the_last(fd))
-        want(process, &process->wanted);
+        want(process);
     else if (lasts(process, clock_now_ns()) && evict_is_offender(source))
         reaper_by(process, clock_now_ns());
 }
@@ -116,13 +118,13 @@ void pressure_read(struct process *process, conn_handle handle)
 void pressure_no_descriptor(struct process *process)
 {
     if (enabled())
-        want(process, &process->wanted);
+        want(process);
 }
 
 void pressure_turned_away(struct process *process)
 {
     if (enabled())
-        want(process, &process->turned_away);
+        want(process);
 }
 
 uint64_t pressure_first_look_ns(uint64_t started_ns)
@@ -150,15 +152,41 @@ static uint32_t unread(struct process *process, const struct deadlines *queue)
     return count;
 }
 
+static uint64_t processor_ns(void)
+{
+    struct timespec used = {0};
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * CLOCK_SECOND + (uint64_t)used.tv_nsec;
+}
+
+/* A server that works at full speed takes its next client late, too, but not for want of room.
+ * Since nobody waited last, has it worked for half of the time or more? */
+static bool is_busy(uint64_t now, bool nobody_waits)
+{
+    static uint64_t since_ns;
+    static uint64_t used_ns;
+    uint64_t used = processor_ns();
+
+    if (nobody_waits) {
+        since_ns = now;
+        used_ns = used;
+    }
+    return (used - used_ns) * 2 >= now - since_ns;
+}
+
 /* How many must go because somebody waits in a queue. */
 static uint32_t look_at_queues(struct process *process, const struct deadlines *queue, uint64_t now,
                                uint64_t *next_ns)
 {
     static uint64_t calm;
+    bool lasting = lasts(process, now);
     uint32_t waiting = 0;
-    uint32_t stuck = listeners_stuck(MOMENT, &waiting);
+    uint32_t stuck = listeners_stuck(lasting ? LOOKS_MORE : LOOKS_FIRST, &waiting);
 
     stuck += unread(process, queue);
+    if (is_busy(now, waiting + stuck == 0) && !lasting)
+        stuck = 0;
     /* A stalled client that is in nobody's way is looked at less and less often. */
     if (waiting + stuck != 0)
         calm = 0;
@@ -182,13 +210,12 @@ uint64_t pressure_round(struct process *process, struct deadlines *queue)
     if (!enabled() || atomic_load_explicit(&process->watched, memory_order_seq_cst) == 0)
         return CLOCK_NEVER;
     room += too_many(process);
-    stuck += atomic_exchange_explicit(&process->turned_away, 0, memory_order_relaxed);
     if (now >= next_look_ns)
-        stuck += look_at_queues(process, queue, now, &next_look_ns);
-    if (room != 0)
-        evict(process, queue, room, EVICT_ANY);
+        stuck = look_at_queues(process, queue, now, &next_look_ns);
     if (stuck > room)
-        evict(process, queue, stuck - room, EVICT_OLD);
+        room = stuck;
+    if (room != 0)
+        evict(process, queue, room, EVICT_OLD);
     if (lasts(process, now))
         evict(process, queue, UINT32_MAX, EVICT_OFFENDERS);
     return next_look_ns;

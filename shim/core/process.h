@@ -36,7 +36,6 @@ struct process {
     _Atomic bool look_again;           /* ... and now perhaps can */
     _Atomic uint64_t pressed_ns;       /* pressure lasts until then, see pressure.h */
     _Atomic uint32_t wanted;           /* ... and so many must go at once */
-    _Atomic uint32_t turned_away;      /* ... so many may go that are old enough */
     _Atomic uint32_t refused;          /* ... and so many were shut at the door, not reported yet */
     _Atomic bool reporting;            /* a line of the log is held back */
 };

@@ -91,7 +91,6 @@ static void tie(struct process *process, struct session *session, conn_handle ha
         set_clock(process, conn, atomic_load_explicit(&conn->fd, memory_order_relaxed));
     if (conn_move(handle, CONN_IN(CONN_OPEN), CONN_HANDSHAKE) == CONN_FREE)
         return;
-    life_served();
     track_touch(process, handle);
     reaper_watch(process, handle);
     pending_push(process, handle);

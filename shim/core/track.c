@@ -22,10 +22,10 @@
 /* How soon after accept() a server closes whom it has no room for. */
 #define AT_ONCE_NS (20 * CLOCK_MILLISECOND)
 
-/* A server that has served fewer at a time has shown no limit. */
+/* A server that has kept fewer at a time has shown no limit. */
 #define SOME 8U
 
-/* The server closes what it has just accepted, unread, and never before has it served so many at a
+/* The server closes what it has just accepted, unread, and never before has it kept so many at a
  * time: it has no room. Not so a client that left by itself, one that lives on under another
  * number, one that a child serves (its parent serves nobody), and one that the server does not
  * want. */
@@ -36,7 +36,7 @@ static bool turned_away(conn_handle handle, int fd)
     struct wire wire;
 
     if (conn == NULL || conn_state(handle) != CONN_OPEN || conn_references(handle) != 1 ||
-        life_most_served() < SOME || life_count() <= life_most_served() ||
+        life_most_kept() < SOME || life_count() <= life_most_kept() ||
         atomic_load_explicit(&conn->watched, memory_order_relaxed) == 0 ||
         clock_now_ns() - atomic_load_explicit(&conn->started_ns, memory_order_relaxed) > AT_ONCE_NS)
         return false;
@@ -71,6 +71,8 @@ void track_closing_range(unsigned int first, unsigned int last)
         fd = (unsigned int)fd < last ? fdmap_next((unsigned int)fd + 1, last) : -1;
     }
 }
+
+static _Atomic conn_handle last_accepted;
 
 /* The process is a server, or the parent of servers that are about to give up root or enter a
  * chroot. Not before: what never serves gets nothing. */
@@ -108,9 +110,14 @@ void track_accepted(int listener, int fd)
     if (port != 0)
         become_server(process);
     kernel_cookie(listener, &listener_cookie);
+    /* Who is turned away is gone before the next one comes, in the server as in a parent whose
+     * child serves. */
+    if (conn_get(atomic_load_explicit(&last_accepted, memory_order_relaxed)) != NULL)
+        life_kept();
     handle = life_begin(process, fd, (uint32_t)listener_cookie, port);
     if (handle == 0 || port == 0)
         return;
+    atomic_store_explicit(&last_accepted, handle, memory_order_relaxed);
     counters_add(COUNTER_ACCEPTED);
     if (ports_hands_off(port)) {
         count_verdict(conn_numbered(conn_number(handle)), VERDICT_ABSTAIN_PORT);
