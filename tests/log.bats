@@ -59,11 +59,12 @@ descriptor_of() {
     tells 2
 }
 
-@test "file: never through a symbolic link" {
+@test "file: never through a symbolic link; standard error tells it" {
     ln -s "$BATS_TEST_TMPDIR/elsewhere" "$LOG"
     host_start SHAKEOUT_LOG="$LOG" threads
     clients silent
     [[ ! -e $BATS_TEST_TMPDIR/elsewhere ]]
+    [[ $(<"$HOST_LOG") == "shakeout[$HOST_PID]: SHAKEOUT_LOG: the file cannot be opened (errno 40)" ]]
 }
 
 @test "file: goes on in a new file when logrotate has moved the old one" {

@@ -20,22 +20,6 @@ void log_start(const struct settings *settings)
     log_stderr_start();
 }
 
-void log_open(void)
-{
-    int saved = errno;
-
-    if (settings_kept == NULL || atomic_load_explicit(&opened, memory_order_relaxed) ||
-        atomic_exchange_explicit(&opened, true, memory_order_relaxed))
-        return;
-    if (settings_kept->log == LOG_FILE)
-        log_file_open(settings_kept->log_path);
-    else if (settings_kept->log == LOG_SYSLOG)
-        log_socket_open(LOG_SYSLOG_PATH);
-    else if (settings_kept->log == LOG_JOURNAL)
-        log_socket_open(LOG_JOURNAL_PATH);
-    errno = saved;
-}
-
 /* "shakeout[PID]: TEXT\n" */
 static void add_line(struct text *line, const char *message)
 {
@@ -46,6 +30,35 @@ static void add_line(struct text *line, const char *message)
     if (line->length == sizeof(line->bytes) - 1)
         line->length--; /* room for the newline of a line that was cut */
     text_string(line, "\n");
+}
+
+/* Where nobody would ever look for it otherwise. */
+static void complain_of_file(int error)
+{
+    struct text text = TEXT_EMPTY;
+    struct text line = TEXT_EMPTY;
+
+    text_string(&text, "SHAKEOUT_LOG: the file cannot be opened (errno ");
+    text_number(&text, (uint64_t)error);
+    text_string(&text, ")");
+    add_line(&line, text.bytes);
+    log_stderr_write(&line);
+}
+
+void log_open(void)
+{
+    int saved = errno;
+
+    if (settings_kept == NULL || atomic_load_explicit(&opened, memory_order_relaxed) ||
+        atomic_exchange_explicit(&opened, true, memory_order_relaxed))
+        return;
+    if (settings_kept->log == LOG_FILE && !log_file_open(settings_kept->log_path))
+        complain_of_file(errno);
+    else if (settings_kept->log == LOG_SYSLOG)
+        log_socket_open(LOG_SYSLOG_PATH);
+    else if (settings_kept->log == LOG_JOURNAL)
+        log_socket_open(LOG_JOURNAL_PATH);
+    errno = saved;
 }
 
 void log_write(const struct log_entry *entry)

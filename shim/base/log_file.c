@@ -16,12 +16,14 @@ static int open_file(const char *path)
         O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
 }
 
-void log_file_open(const char *path)
+bool log_file_open(const char *path)
 {
     int fd = open_file(path);
 
-    if (fd >= 0)
-        kept_put(fd);
+    if (fd < 0)
+        return false;
+    kept_put(fd);
+    return true;
 }
 
 static bool is_at(const char *path, int fd)

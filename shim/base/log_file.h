@@ -10,8 +10,8 @@
 
 #include "base/text.h"
 
-/* Opens the file and keeps it, see kept.h. */
-void log_file_open(const char *path);
+/* Opens the file and keeps it, see kept.h. False: errno says why not. */
+bool log_file_open(const char *path);
 
 /* keep: the process is a server, the file stays open afterwards. */
 void log_file_write(const char *path, const struct text *line, bool keep);
