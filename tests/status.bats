@@ -44,7 +44,9 @@ value_is() {
 @test "accepted, begun, finished and shut are counted, each by its reason" {
     host_start threads
     value_is 's["accepted"]' 0
-    clients silent=2 byte hello halfway12 halfway13 quick=4 good-idle=2
+    # Alone: while libssl is looked up for the first call, those of other threads are not seen.
+    clients quick
+    clients silent=2 byte hello halfway12 halfway13 quick=3 good-idle=2
     value_is 's["accepted"]' 12
     value_is 's["handshakes_begun"]' 12
     value_is 's["handshakes_finished"]' 6
