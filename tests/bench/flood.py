@@ -264,9 +264,11 @@ def run_cell(stage, cell, seconds, options=(), settings=None):
         elif cell.kind != "none":
             flood = flooding(cell, running.port, SETTLE + seconds + PATIENCE)
             time.sleep(SETTLE)
+        members = set(running.members())
         since, before, start = running.log_length(), running.cpu(), time.monotonic()
         good = genuine(running.port, running.server, seconds, cell.delay, *options)
         span, after = time.monotonic() - start, running.cpu()
+        ended = len(members - set(running.members()))
         shut, clients = running.evictions(since)
         flooded = None
         if flood:
@@ -284,6 +286,8 @@ def run_cell(stage, cell, seconds, options=(), settings=None):
         "shut": shut, "shut_a_second": round(shut / span, 1),
         "genuine_shut_named": len(cut & set(clients)),
         "named": len(clients),
+        # Of a server that starts no process for each client: it was hurt.
+        "processes_ended": ended,
         "server_cpu": round((after[0] - before[0]) / span, 4),
         "library_cpu": round((after[1] - before[1]) / span, 4),
     }
