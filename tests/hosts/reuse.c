@@ -98,6 +98,19 @@ static struct thing make(enum kind kind)
     return thing;
 }
 
+/* Fills the free numbers below fd, which is free as well. There are some where the library made a
+ * descriptor of its own, low at first, while the host opened its connection. */
+static void fill_below(int fd)
+{
+    int filler;
+
+    do {
+        filler = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    } while (filler >= 0 && filler < fd);
+    if (filler != fd || syscall(SYS_close, filler) != 0)
+        host_die("the number %d is not free, %d is", fd, filler);
+}
+
 /* Closes fd in the way that is tested and gives its number to a new thing. */
 static struct thing replace(int fd, enum kind kind)
 {
@@ -113,6 +126,7 @@ static struct thing replace(int fd, enum kind kind)
             if (!stream || fclose(stream) != 0)
                 host_die("fclose");
         }
+        fill_below(fd);
         thing = make(kind);
         if (thing.fd != fd)
             host_die("the number %d was not given again, but %d", fd, thing.fd);
