@@ -25,6 +25,7 @@
 #define LOOKS_FIRST    25U /* in a row that find a queue unmoved, before that is pressure: 250 ms */
 #define LOOKS_MORE     2U  /* ... while pressure lasts */
 #define LASTS_NS       CLOCK_SECOND
+#define MANY           8U /* clients that a server lets down within LASTS_NS */
 #define SAMPLE         256U
 #define SPARE          4U /* descriptors that should stay free */
 
@@ -127,6 +128,23 @@ void pressure_turned_away(struct process *process)
         want(process);
 }
 
+void pressure_let_down(struct process *process, uint32_t source)
+{
+    uint64_t now = clock_now_ns();
+    uint64_t since = atomic_load_explicit(&process->let_down_ns, memory_order_relaxed);
+
+    if (!enabled())
+        return;
+    /* To this source's record it is as if we had shut it. */
+    sources_shut(source);
+    if (now > clock_after_ns(since, LASTS_NS)) {
+        atomic_store_explicit(&process->let_down_ns, now, memory_order_relaxed);
+        atomic_store_explicit(&process->let_down, 0, memory_order_relaxed);
+    }
+    if (atomic_fetch_add_explicit(&process->let_down, 1, memory_order_relaxed) + 1 >= MANY)
+        want(process);
+}
+
 uint64_t pressure_first_look_ns(uint64_t started_ns)
 {
     return enabled() ? clock_after_ns(started_ns, ports_settings()->grace_ns) : CLOCK_NEVER;
@@ -205,8 +223,14 @@ uint64_t pressure_round(struct process *process, struct deadlines *queue)
     uint64_t now = clock_now_ns();
     uint32_t room = atomic_exchange_explicit(&process->wanted, 0, memory_order_relaxed);
     uint32_t stuck = 0;
+    uint32_t refused;
 
-    report_refused(atomic_exchange_explicit(&process->refused, 0, memory_order_relaxed), now);
+    refused = atomic_exchange_explicit(&process->refused, 0, memory_order_relaxed);
+    report_refused(refused, now);
+    /* Offenders in such numbers are pressure as soon as they are let in again. */
+    if (refused >= MANY)
+        atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
+                              memory_order_relaxed);
     if (!enabled() || atomic_load_explicit(&process->watched, memory_order_seq_cst) == 0)
         return CLOCK_NEVER;
     room += too_many(process);

@@ -28,6 +28,7 @@ void pressure_accepted(struct process *process, conn_handle handle, int fd);
 void pressure_read(struct process *process, conn_handle handle);
 void pressure_no_descriptor(struct process *process);
 void pressure_turned_away(struct process *process);
+void pressure_let_down(struct process *process, uint32_t source);
 
 /* When the reaper should look at a connection that is watched from now on, apart from its deadline.
  */

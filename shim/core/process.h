@@ -36,8 +36,10 @@ struct process {
     _Atomic bool look_again;           /* ... and now perhaps can */
     _Atomic uint64_t pressed_ns;       /* pressure lasts until then, see pressure.h */
     _Atomic uint32_t wanted;           /* ... and so many must go at once */
-    _Atomic uint32_t refused;          /* ... and so many were shut at the door, not reported yet */
-    _Atomic bool reporting;            /* a line of the log is held back */
+    _Atomic uint64_t let_down_ns;      /* ... since when the server has closed so many unread */
+    _Atomic uint32_t let_down;
+    _Atomic uint32_t refused; /* ... and so many were shut at the door, not reported yet */
+    _Atomic bool reporting;   /* a line of the log is held back */
 };
 
 /* This process's state, made on the first call. NULL in a vfork child, and where the kernel cannot

@@ -19,32 +19,48 @@
 /* Connections that come with exec are looked for below this number. */
 #define INHERITED 256
 
-/* How soon after accept() a server closes whom it has no room for. */
+/* How soon after accept() a server closes whom it has no room for: the new one at once, or an older
+ * one for the new one's sake. */
 #define AT_ONCE_NS (20 * CLOCK_MILLISECOND)
+#define SOON_NS    CLOCK_SECOND
 
 /* A server that has kept fewer at a time has shown no limit. */
 #define SOME 8U
 
-/* The server closes what it has just accepted, unread, and never before has it kept so many at a
- * time: it has no room. Not so a client that left by itself, one that lives on under another
- * number, one that a child serves (its parent serves nobody), and one that the server does not
- * want. */
-static bool turned_away(conn_handle handle, int fd)
+/* The server closes a client from whom it has read nothing, and who is still there. Not one that
+ * lives on under another number, nor one that another process watches. */
+static bool is_let_down(conn_handle handle, int fd)
 {
     const struct conn *conn = conn_get(handle);
     struct kernel_facts facts;
     struct wire wire;
 
     if (conn == NULL || conn_state(handle) != CONN_OPEN || conn_references(handle) != 1 ||
-        life_most_kept() < SOME || life_count() <= life_most_kept() ||
-        atomic_load_explicit(&conn->watched, memory_order_relaxed) == 0 ||
-        clock_now_ns() - atomic_load_explicit(&conn->started_ns, memory_order_relaxed) > AT_ONCE_NS)
+        atomic_load_explicit(&conn->watched, memory_order_relaxed) != process_epoch())
         return false;
     stream_wire(conn, &wire);
     if (records_bytes(&wire.records) != 0)
         return false;
     kernel_look(fd, &facts);
     return facts.connected && !facts.left;
+}
+
+/* Why would a server do that? It has no room, if it never kept so many at a time before, or if it
+ * closes one after the other. A parent whose child serves the client never keeps any. */
+static void ask_why(struct process *process, conn_handle handle, int fd)
+{
+    const struct conn *conn = conn_get(handle);
+    uint64_t age;
+
+    if (conn == NULL || life_most_kept() < SOME)
+        return;
+    age = clock_now_ns() - atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
+    if (age > SOON_NS || !is_let_down(handle, fd))
+        return;
+    if (age <= AT_ONCE_NS && life_count() > life_most_kept())
+        pressure_turned_away(process);
+    else if (2 * life_count() > life_most_kept())
+        pressure_let_down(process, atomic_load_explicit(&conn->source, memory_order_relaxed));
 }
 
 void track_closing(int fd)
@@ -57,8 +73,7 @@ void track_closing(int fd)
     process = process_here();
     if (process == NULL)
         return;
-    if (turned_away(handle, fd))
-        pressure_turned_away(process);
+    ask_why(process, handle, fd);
     life_lost(process, handle, fd);
 }
 
