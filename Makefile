@@ -12,6 +12,7 @@
 #   DEPS          0 keeps demo, check, lint and bench from installing Debian packages (1)
 #   JOBS          how many tests run at once; they mostly sleep (twice the processors and two)
 #   FILTER        a regular expression: only the tests with such a name (all)
+#   BATS          the bats files that check-asan and check-tsan run (all)
 #   FUZZ_SECONDS  how long each fuzz target runs (5)
 #   STRESS_SECONDS  how long clients come in make stress, to each server (120)
 #   REQUIRE_ALL   1 makes a test that is skipped for a missing package a failure; CI sets it (0)
@@ -30,6 +31,7 @@ BUILD        ?= build
 WERROR       ?= 0
 SAN          ?=
 DEPS         ?= 1
+BATS         ?= bats
 FUZZ_SECONDS ?= 5
 STRESS_SECONDS ?= 120
 FILTER       ?=
@@ -210,17 +212,17 @@ fuzz: ## the fuzz targets, FUZZ_SECONDS each
 	@$(MAKE) --no-print-directory fuzzers
 	@$(run_tests) fuzz
 
-check-asan: ## the tests with real servers on a library built with AddressSanitizer and UBSan
+check-asan: ## the bats tests on a library built with AddressSanitizer and UBSan
 	$(call install_deps,check)
 	@$(MAKE) --no-print-directory all hosts benches
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined all
-	@TESTED_LIB='$(abspath $(BUILD)/asan/libshakeout.so)' TESTED_SAN=address $(run_tests) bats
+	@TESTED_LIB='$(abspath $(BUILD)/asan/libshakeout.so)' TESTED_SAN=address $(run_tests) $(BATS)
 
 check-tsan: ## the same with ThreadSanitizer
 	$(call install_deps,check)
 	@$(MAKE) --no-print-directory all hosts benches
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread all
-	@TESTED_LIB='$(abspath $(BUILD)/tsan/libshakeout.so)' TESTED_SAN=thread $(run_tests) bats
+	@TESTED_LIB='$(abspath $(BUILD)/tsan/libshakeout.so)' TESTED_SAN=thread $(run_tests) $(BATS)
 
 check-servers: ## every server there is a start script for, installing them all
 	$(call install_deps,servers)
