@@ -18,7 +18,7 @@
 #include "core/sources.h"
 #include "core/stream.h"
 
-#define LEFT_LYING_NS (250 * CLOCK_MILLISECOND)
+#define LEFT_LYING_NS (30 * CLOCK_MILLISECOND)
 #define AGAIN_SOON_NS (20 * CLOCK_MILLISECOND)
 
 /* A duplicate of the connection's socket, and of no other: the cookie says so. Its descriptor may

@@ -17,7 +17,7 @@
 #include "core/reaper.h"
 #include "core/report.h"
 #include "core/sources.h"
-#include "core/track.h"
+#include "core/stream.h"
 
 #define LOOK_NS        (100 * CLOCK_MILLISECOND)
 #define LOOK_SELDOM_NS CLOCK_SECOND
@@ -28,6 +28,10 @@
 #define MANY           8U /* clients that a server lets down within LASTS_NS */
 #define SAMPLE         256U
 #define SPARE          4U /* descriptors that should stay free */
+
+/* Clients that the server has got on with: their hello has come, or more after it. A drip of bytes
+ * does not count. */
+static _Atomic uint32_t progress;
 
 static bool enabled(void)
 {
@@ -110,6 +114,11 @@ bool pressure_refuses(int listener, int fd)
 
 void pressure_read(struct process *process, conn_handle handle)
 {
+    struct wire wire;
+
+    stream_wire(conn_numbered(conn_number(handle)), &wire);
+    if (hello_stage(&wire.hello) == HELLO_COMPLETE)
+        atomic_fetch_add_explicit(&progress, 1, memory_order_relaxed);
     if (lasts(process, clock_now_ns()) &&
         evict_is_offender(atomic_load_explicit(&conn_numbered(conn_number(handle))->source,
                                                memory_order_relaxed)))
@@ -158,16 +167,40 @@ static uint32_t too_many(struct process *process)
     return limit != 0 && watched > limit ? watched - limit : 0;
 }
 
-/* How many clients the server has let in but does not look at: their bytes have lain there for a
- * moment. One blocking pool of workers behind an accepting thread shows only there. */
+/* How many clients the server has let in but does not look at: their bytes lie there. */
 static uint32_t unread(struct process *process, const struct deadlines *queue)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < queue->used && i < SAMPLE; i++)
-        if (examine_waits_for_server(process, conn_current(queue->heap[i].number)))
+    for (uint32_t i = 0; i < queue->used && i < SAMPLE; i++) {
+        conn_handle handle = conn_current(queue->heap[i].number);
+
+        /* The words of a client that has finished are no handshake. */
+        if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) != 0 &&
+            examine_waits_for_server(process, handle))
             count++;
+    }
     return count;
+}
+
+/* The same, when the server has got on with nobody for so many looks. One blocking pool of workers
+ * behind an accepting thread shows only there; a server that works them off does not, however many
+ * there are. */
+static uint32_t unread_stuck(struct process *process, const struct deadlines *queue,
+                             uint32_t moment, uint32_t *waiting)
+{
+    static uint32_t looks;
+    static uint32_t progress_seen;
+    uint32_t count = unread(process, queue);
+    uint32_t now = atomic_load_explicit(&progress, memory_order_relaxed);
+
+    *waiting += count;
+    if (count == 0 || now != progress_seen)
+        looks = 0;
+    else if (looks < UINT32_MAX)
+        looks++;
+    progress_seen = now;
+    return looks >= moment ? count : 0;
 }
 
 static uint64_t processor_ns(void)
@@ -199,14 +232,15 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
 {
     static uint64_t calm;
     bool lasting = lasts(process, now);
+    uint32_t moment = lasting ? LOOKS_MORE : LOOKS_FIRST;
     uint32_t waiting = 0;
-    uint32_t stuck = listeners_stuck(lasting ? LOOKS_MORE : LOOKS_FIRST, &waiting);
+    uint32_t stuck = listeners_stuck(moment, &waiting);
 
-    stuck += unread(process, queue);
-    if (is_busy(now, waiting + stuck == 0) && !lasting)
+    stuck += unread_stuck(process, queue, moment, &waiting);
+    if (is_busy(now, waiting == 0) && !lasting)
         stuck = 0;
     /* A stalled client that is in nobody's way is looked at less and less often. */
-    if (waiting + stuck != 0)
+    if (waiting != 0)
         calm = 0;
     if (calm < LOOK_SELDOM_NS)
         calm += LOOK_NS;
