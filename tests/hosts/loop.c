@@ -1,0 +1,179 @@
+/* One thread that waits with poll() and calls a blocking accept(), as many event loops do, and has
+ * its own idea of whom it takes and when. It compares what accept() tells of the client with what
+ * getpeername() tells, and looks whether it is ever kept from its own timer: "held up for S s".
+ *
+ *   --most N        takes no more than N connections at a time; the others wait in the queue
+ *   --limit N       RLIMIT_NOFILE
+ *   --busy S        computes for S seconds, four times a second
+ *   --later S       reads what a client says S seconds after its handshake
+ *   --deny ADDRESS  closes who comes from there as soon as it is accepted
+ *   --accept4       accepts with accept4()
+ *   --processes N   so many of it, forked after listen(), accept from one queue */
+#include "lib/host.h"
+#include "lib/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MOST = 2000, ROOM = 8 }; /* an address is longer than ROOM */
+
+struct peer {
+    SSL *ssl;
+    double ready; /* nothing is read before; after the handshake */
+    bool finished;
+};
+
+static SSL_CTX *context;
+static struct pollfd polled[MOST + 1];
+static struct peer peers[MOST + 1];
+static size_t count = 1; /* the first is the listener */
+static double later;
+static in_addr_t denied;
+static bool by_accept4;
+
+/* The whole address by getpeername(); what accept() told in a room that is too small for it must be
+ * its beginning, and its whole length. */
+static void compare_addresses(int fd, const char *told, socklen_t told_length)
+{
+    struct sockaddr_in peer = {.sin_family = AF_UNSPEC};
+    socklen_t length = sizeof peer;
+
+    if (getpeername(fd, (struct sockaddr *)&peer, &length) < 0)
+        return; /* it has left */
+    errno = EINVAL;
+    if (told_length != sizeof peer || memcmp(told, &peer, ROOM) != 0)
+        host_die("accept() told another address, of %u bytes", told_length);
+    for (size_t i = ROOM; i < 2 * sizeof peer; i++)
+        if (told[i] != '#')
+            host_die("accept() wrote byte %zu of %d", i, ROOM);
+}
+
+static void take_one(void)
+{
+    char address[2 * sizeof(struct sockaddr_in)];
+    socklen_t length = ROOM;
+    struct sockaddr_in beginning;
+    int fd;
+
+    memset(address, '#', sizeof address);
+    fd = by_accept4 ? accept4(polled[0].fd, (struct sockaddr *)address, &length, SOCK_CLOEXEC)
+                    : accept(polled[0].fd, (struct sockaddr *)address, &length);
+    if (fd < 0 && errno == EAGAIN)
+        return; /* another process was faster */
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+        host_sleep(0.01);
+        return;
+    }
+    if (fd < 0)
+        host_die("accept");
+    compare_addresses(fd, address, length);
+    memcpy(&beginning, address, ROOM);
+    if (beginning.sin_addr.s_addr == denied) {
+        close(fd);
+        return;
+    }
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        host_die("O_NONBLOCK");
+    polled[count] = (struct pollfd){.fd = fd, .events = POLLIN};
+    peers[count++] = (struct peer){.ssl = tls_session(context, fd)};
+}
+
+/* False: it is over. */
+static bool advance(struct peer *peer)
+{
+    char buffer[4096];
+    int got = 1;
+
+    if (!peer->finished) {
+        got = SSL_accept(peer->ssl);
+        peer->finished = got == 1;
+        peer->ready = host_now() + later;
+    }
+    while (peer->finished && host_now() >= peer->ready && got > 0) {
+        got = SSL_read(peer->ssl, buffer, sizeof buffer);
+        if (got > 0 && SSL_write(peer->ssl, buffer, got) != got)
+            return false;
+    }
+    return got > 0 || SSL_get_error(peer->ssl, got) == SSL_ERROR_WANT_READ;
+}
+
+static void drop(size_t which)
+{
+    ERR_clear_error();
+    SSL_free(peers[which].ssl);
+    close(polled[which].fd);
+    polled[which] = polled[--count];
+    peers[which] = peers[count];
+}
+
+static void multiply(int processes)
+{
+    if (processes > 1 && fcntl(polled[0].fd, F_SETFL, O_NONBLOCK) < 0)
+        host_die("O_NONBLOCK");
+    for (int i = 1; i < processes; i++) {
+        const pid_t pid = fork();
+
+        if (pid < 0)
+            host_die("fork");
+        if (pid == 0) {
+            host_init_child();
+            return;
+        }
+    }
+}
+
+static void compute(double seconds)
+{
+    const double until = host_now() + seconds;
+
+    while (host_now() < until)
+        ;
+}
+
+int main(int argc, char **argv)
+{
+    const size_t most = strtoul(host_value(argc, argv, "--most", "2000"), NULL, 10);
+    const rlim_t limit = strtoul(host_value(argc, argv, "--limit", "0"), NULL, 10);
+    const double busy = strtod(host_value(argc, argv, "--busy", "0"), NULL);
+    double next = host_now();
+    double before;
+
+    host_init();
+    later = strtod(host_value(argc, argv, "--later", "0"), NULL);
+    denied = inet_addr(host_value(argc, argv, "--deny", "255.255.255.255"));
+    by_accept4 = host_option(argc, argv, "--accept4");
+    context = tls_server();
+    polled[0].fd = host_listen(0);
+    if (limit > 0 && setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit, limit}) < 0)
+        host_die("RLIMIT_NOFILE");
+    host_announce("port", polled[0].fd);
+    multiply(atoi(host_value(argc, argv, "--processes", "1")));
+    for (;;) {
+        polled[0].events = count - 1 < most ? POLLIN : 0;
+        for (size_t i = 1; i < count; i++)
+            polled[i].events = host_now() >= peers[i].ready ? POLLIN : 0;
+        if (poll(polled, count, 50) < 0 && errno != EINTR)
+            host_die("poll");
+        before = host_now();
+        if (busy > 0 && before >= next) {
+            next = before + 0.25;
+            compute(busy);
+        }
+        for (size_t i = count; i-- > 1;)
+            if (polled[i].revents != 0 && !advance(&peers[i]))
+                drop(i);
+        if ((polled[0].revents & POLLIN) != 0)
+            take_one();
+        if (host_now() > before + busy + 0.7)
+            host_say("held up for %.3f s", host_now() - before);
+    }
+}
