@@ -59,13 +59,6 @@ static uint64_t grace_ns(struct source_record record)
     return FINISHED_COUNTS * record.finished > record.shut ? TRUSTED_GRACES * grace : grace;
 }
 
-static bool speaks_tls(const struct conn *conn, enum conn_state state)
-{
-    return state == CONN_HANDSHAKE ||
-           ports_learned(atomic_load_explicit(&conn->listener, memory_order_relaxed)) ||
-           ports_speak_tls(atomic_load_explicit(&conn->port, memory_order_relaxed));
-}
-
 static bool is_pending(uint32_t number)
 {
     return (CONN_IN(conn_state(conn_current(number))) & CONN_UNFINISHED) != 0;
@@ -79,7 +72,7 @@ static bool describe(uint32_t number, struct candidate *candidate)
     struct source_record record;
     struct wire wire;
 
-    if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0 || !speaks_tls(conn, state))
+    if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0 || !examine_speaks_tls(conn, state))
         return false;
     stream_wire(conn, &wire);
     candidate->number = number;

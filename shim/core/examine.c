@@ -235,11 +235,27 @@ bool examine_early(struct process *process, conn_handle handle)
     return evicted;
 }
 
+bool examine_speaks_tls(const struct conn *conn, enum conn_state state)
+{
+    return state == CONN_HANDSHAKE ||
+           ports_learned(atomic_load_explicit(&conn->listener, memory_order_relaxed)) ||
+           ports_speak_tls(atomic_load_explicit(&conn->port, memory_order_relaxed));
+}
+
 bool examine_waits_for_server(struct process *process, conn_handle handle)
 {
+    const struct conn *conn = conn_get(handle);
+    enum conn_state state = conn_state(handle);
     struct kernel_facts facts = {0};
-    int fd = probe(process, handle);
+    int fd;
 
+    if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0 || !examine_speaks_tls(conn, state))
+        return false;
+    /* Most have nothing to read; that costs one system call, and no certainty whose number it is.
+     */
+    if (!kernel_has_unread(atomic_load_explicit(&conn->fd, memory_order_relaxed)))
+        return false;
+    fd = probe(process, handle);
     if (fd < 0)
         return false;
     kernel_look(fd, &facts);

@@ -22,6 +22,9 @@ enum examined examine(struct process *process, conn_handle handle, uint64_t *aga
  * whether it was. */
 bool examine_early(struct process *process, conn_handle handle);
 
+/* Whether anything says that an unfinished connection in this state speaks TLS. */
+bool examine_speaks_tls(const struct conn *conn, enum conn_state state);
+
 /* The reaper: whether this client has sent something that the server has left lying for a while. */
 bool examine_waits_for_server(struct process *process, conn_handle handle);
 

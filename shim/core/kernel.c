@@ -75,6 +75,13 @@ void kernel_look(int fd, struct kernel_facts *facts)
         length >= offsetof(struct tcp_info, tcpi_bytes_sent) + sizeof(info.tcpi_bytes_sent);
 }
 
+bool kernel_has_unread(int fd)
+{
+    int unread = 0;
+
+    return ioctl(fd, SIOCINQ, &unread) == 0 && unread > 0;
+}
+
 uint32_t kernel_accept_queue(int fd)
 {
     struct tcp_info info;

@@ -29,6 +29,9 @@ struct kernel_facts {
 /* TCP_INFO and SIOCINQ: tcp(7), include/uapi/linux/tcp.h. */
 void kernel_look(int fd, struct kernel_facts *facts);
 
+/* Whether there is something to read, SIOCINQ alone. */
+bool kernel_has_unread(int fd);
+
 /* How many clients wait in the queue of a listening socket, tcpi_unacked; 0 for others. */
 uint32_t kernel_accept_queue(int fd);
 

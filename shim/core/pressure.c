@@ -26,7 +26,7 @@
 #define LOOKS_MORE     2U  /* ... while pressure lasts */
 #define LASTS_NS       CLOCK_SECOND
 #define MANY           8U /* clients that a server lets down within LASTS_NS */
-#define SAMPLE         256U
+#define SAMPLE         1024U
 #define SPARE          4U /* descriptors that should stay free */
 
 /* Clients that the server has got on with: their hello has come, or more after it. A drip of bytes
@@ -170,37 +170,15 @@ static uint32_t too_many(struct process *process)
 /* How many clients the server has let in but does not look at: their bytes lie there. */
 static uint32_t unread(struct process *process, const struct deadlines *queue)
 {
+    static uint32_t from;
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < queue->used && i < SAMPLE; i++) {
-        conn_handle handle = conn_current(queue->heap[i].number);
-
-        /* The words of a client that has finished are no handshake. */
-        if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) != 0 &&
-            examine_waits_for_server(process, handle))
+    /* Of a long queue a part at each look, in turn. */
+    for (uint32_t i = 0; i < queue->used && i < SAMPLE; i++)
+        if (examine_waits_for_server(process,
+                                     conn_current(queue->heap[from++ % queue->used].number)))
             count++;
-    }
     return count;
-}
-
-/* The same, when the server has got on with nobody for so many looks. One blocking pool of workers
- * behind an accepting thread shows only there; a server that works them off does not, however many
- * there are. */
-static uint32_t unread_stuck(struct process *process, const struct deadlines *queue,
-                             uint32_t moment, uint32_t *waiting)
-{
-    static uint32_t looks;
-    static uint32_t progress_seen;
-    uint32_t count = unread(process, queue);
-    uint32_t now = atomic_load_explicit(&progress, memory_order_relaxed);
-
-    *waiting += count;
-    if (count == 0 || now != progress_seen)
-        looks = 0;
-    else if (looks < UINT32_MAX)
-        looks++;
-    progress_seen = now;
-    return looks >= moment ? count : 0;
 }
 
 static uint64_t processor_ns(void)
