@@ -181,6 +181,19 @@ static uint32_t unread(struct process *process, const struct deadlines *queue)
     return count;
 }
 
+/* Of these, how many must have room made for them: none, until `moment` looks in a row have found
+ * some. */
+static uint32_t unread_stuck(struct process *process, const struct deadlines *queue,
+                             uint32_t moment, uint32_t *waiting)
+{
+    static uint32_t looks;
+    uint32_t lying = unread(process, queue);
+
+    looks = lying != 0 ? looks + 1 : 0;
+    *waiting += lying;
+    return looks >= moment ? lying : 0;
+}
+
 static uint64_t processor_ns(void)
 {
     struct timespec used = {0};
