@@ -50,7 +50,7 @@ crowd() {
         at_once=80 late=2
     fi
     /usr/bin/python3 "$SHAKEOUT_ROOT/tests/clients/stress.py" --port "$PORT" --ask "$ASK" --at-once "$at_once" \
-        --deadline "$DEADLINE" --late "$late" --seconds "${STRESS_SECONDS:-4}" | tee "$BATS_TEST_TMPDIR/crowd"
+        --deadline "$DEADLINE" --late "$late" --seconds "${STRESS_SECONDS:-3}" | tee "$BATS_TEST_TMPDIR/crowd"
     return "${PIPESTATUS[0]}"
 }
 
@@ -66,18 +66,18 @@ let_go() {
     return 1
 }
 
-# A record that is not given back is 128 bytes; seven thousand of them would be seen.
+# A record that is not given back is 128 bytes; six thousand of them would be seen.
 keeps_its_memory() {
     local before after
-    visits handshake 300
-    visits leave 2000
+    visits handshake 200
+    visits leave 1000
     let_go "$1"
     before=$(memory)
-    visits handshake 2000
+    visits handshake 1000
     visits leave 5000
     let_go "$1"
     after=$(memory)
-    echo "private memory: $before KiB, after 7000 more clients $after KiB"
+    echo "private memory: $before KiB, after 6000 more clients $after KiB"
     ((after - before < 256))
 }
 
