@@ -182,14 +182,19 @@ static uint32_t unread(struct process *process, const struct deadlines *queue)
 }
 
 /* Of these, how many must have room made for them: none, until `moment` looks in a row have found
- * some. */
+ * some, and the server has got on with nobody meanwhile. One blocking pool of workers behind an
+ * accepting thread shows only there; a server that works them off does not, however many they are.
+ */
 static uint32_t unread_stuck(struct process *process, const struct deadlines *queue,
                              uint32_t moment, uint32_t *waiting)
 {
     static uint32_t looks;
+    static uint32_t progress_seen;
     uint32_t lying = unread(process, queue);
+    uint32_t now = atomic_load_explicit(&progress, memory_order_relaxed);
 
-    looks = lying != 0 ? looks + 1 : 0;
+    looks = lying != 0 && now == progress_seen ? looks + 1 : 0;
+    progress_seen = now;
     *waiting += lying;
     return looks >= moment ? lying : 0;
 }
