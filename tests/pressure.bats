@@ -13,12 +13,14 @@ setup() {
     shakeout_setup
     HOST_PID=
     CROWD_PID=
+    FLOOD_PID=
     # Whatever is shut earlier than that is shut under pressure.
     host_deadline 20
 }
 
 teardown() {
     [[ -z $CROWD_PID ]] || crowd_leave
+    [[ -z $FLOOD_PID ]] || kill "$FLOOD_PID"
     host_stop
     shakeout_teardown
 }
@@ -72,6 +74,57 @@ if not eval(sys.argv[2], facts):
     sys.exit(f"does not hold: {sys.argv[2]}: {facts}")' "$1" "$2" && return 0
     tail -n 20 "$HOST_OUT" "$HOST_LOG"
     return 1
+}
+
+# flood KIND COUNT SECONDS FROM SOURCES: clients that connect again whenever they are shut
+# (bench/flooders.c), in the background; returns when all have come.
+flood() {
+    FLOOD=$BATS_TEST_TMPDIR/flood
+    : >"$FLOOD"
+    "$SHAKEOUT_HOSTS/../bench/flooders" "$HOST_PORT" "$@" >"$FLOOD" 3>&- &
+    FLOOD_PID=$!
+    host_wait "flood" grep -q flooding "$FLOOD"
+}
+
+flood_ends() {
+    local pid=$FLOOD_PID
+    FLOOD_PID=
+    wait "$pid"
+}
+
+# start_python PROGRAM [ARG]...: one of servers/programs as the host.
+start_python() {
+    local port
+    port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    HOST_OUT=$BATS_TEST_TMPDIR/out
+    HOST_LOG=$BATS_TEST_TMPDIR/log
+    setsid env CERT="$HOST_CERT" KEY="$HOST_KEY" PORT="$port" HOUR=3600 SHAKEOUT_TIMEOUT="$HOST_DEADLINE" \
+        LD_PRELOAD="$SHAKEOUT_PRELOAD" /usr/bin/python3 \
+        "$SHAKEOUT_ROOT/tests/servers/programs/$1" "${@:2}" >"$HOST_OUT" 2>"$HOST_LOG" 3>&- &
+    HOST_PID=$!
+    HOST_PORT=$port
+    host_wait "listener" listens "$port"
+}
+
+listens() {
+    grep -qi "^ *[0-9]*: 0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp
+}
+
+# Keeps every processor busy for SECONDS, in the background.
+load_machine() {
+    local i
+    for ((i = 0; i < $(nproc); i++)); do
+        timeout "$1" sh -c 'while :; do :; done' 3>&- &
+    done
+}
+
+# counted NAME: one of the host's counters.
+counted() {
+    "$SHAKEOUT_CMD" --status --json "$HOST_PID" >"$BATS_TEST_TMPDIR/status"
+    /usr/bin/python3 -c '
+import json, sys
+(server,) = json.load(open(sys.argv[1]))["servers"]
+print(eval(sys.argv[2], {"s": server}))' "$BATS_TEST_TMPDIR/status" "$1"
 }
 
 # How many clients the log says were shut early, one by one or in the lines that count the rest.
@@ -241,4 +294,135 @@ nobody_was_shut() {
     crowd --count 40 --kind byte --sources 8 --hold 4
     wait "$idle"
     [[ $(evicted_in_log) -gt 0 ]]
+}
+
+@test "the plaintext phase before STARTTLS lives, and so do finished clients, while handshakes must go" {
+    host_start SHAKEOUT_MAX_PENDING=1 membio --starttls-port
+    HOST_PORT=$(host_number starttls)
+    clients --deadline 1 plain-idle=8 plain=2 &
+    local plain=$!
+    clients --deadline 1 --starttls --answers good-idle=3 &
+    local finished=$!
+    sleep 0.3
+    # The last of them may stay, until the good client comes.
+    clients --deadline 0.25 --late 3.5 --limit 6 --starttls --answers halfway12 halfway13 hello=3 &
+    local stalled=$!
+    wait "$plain"
+    wait "$finished"
+    clients --deadline 1 --starttls slow
+    wait "$stalled"
+    [[ $(evicted_in_log) == 5 ]]
+}
+
+# ---- The door -------------------------------------------------------------------------------------
+
+@test "offenders are turned away at the door; a good client of another address gets through" {
+    host_start blocking
+    flood silent 32 4 127.9.0.1 1
+    sleep 1.5
+    good 2 --every 0.1
+    flood_ends
+    the_good 'served >= 0.95 * tried'
+    # The host has seen only few of them.
+    [[ $(grep -c 'handshake failed' "$HOST_OUT") -lt $(evicted_in_log) ]]
+    good 0.3 --every 0.05
+    the_good 'served == tried'
+}
+
+@test "a stranger is no offender, whatever his neighbours are" {
+    host_start blocking
+    flood silent 32 5 127.9.0.1 1
+    sleep 2
+    # Each comes for the first time.
+    good 2 --every 0.1 --from 127.3.0.1 --sources 20
+    flood_ends
+    the_good 'served >= 0.95 * tried'
+}
+
+@test "without pressure even an offender is let in" {
+    host_deadline 1
+    host_start loop
+    crowd --count 10 --kind byte --hold 2
+    crowd_ends
+    the_crowd 'closed == 10 and min(ages) >= 1'
+    good 1 --every 0.05 --delay 0.3 --from 127.9.0.1
+    the_good 'served == tried'
+    unless grep evicted "$HOST_LOG"
+}
+
+@test "accept() tells the right address after those that were turned away" {
+    local call
+    for call in accept accept4; do
+        host_start loop --most 8 --"$call"
+        good 0.1 --every 1 # now it is known what the port speaks
+        flood silent 64 2 127.9.0.1 1
+        sleep 0.5
+        good 1 --every 0.05 --sources 20
+        flood_ends
+        the_good 'served >= 0.9 * tried'
+        host_alive
+        # It turned some away itself, so the calls were repeated.
+        [[ $(counted 's["accepted"]') -gt 300 ]]
+        host_stop
+    done
+}
+
+@test "a server that polls and then accepts is not left waiting inside accept()" {
+    host_start loop --most 8
+    flood one-byte 64 2 127.9.0.1 1
+    flood_ends
+    sleep 1.5
+    flood silent 200 1 127.9.0.1 1
+    flood_ends
+    sleep 1.5
+    unless grep 'held up' "$HOST_OUT"
+    good 0.2 --every 0.1
+    the_good 'served == tried'
+}
+
+@test "the log and the counters tell of everyone who was evicted" {
+    host_start loop --most 8
+    good 0.1 --every 1 # now it is known what the port speaks
+    flood silent 64 2 127.9.0.1 4
+    flood_ends
+    host_wait "end of the flood" host_no_connections
+    sleep 1.2
+    local evicted logged
+    evicted=$(counted 's["evicted"]')
+    logged=$(evicted_in_log)
+    echo "evicted $evicted, logged $logged"
+    [[ $evicted -gt 100 && $evicted == "$logged" ]]
+    [[ $(counted 'sum(s["shut"].values())') == "$evicted" ]]
+}
+
+# ---- No flood at all ------------------------------------------------------------------------------
+
+@test "asyncio at full speed, the machine loaded: no good client is shut" {
+    start_python asyncio_echo.py
+    load_machine 12
+    good 12 --at-once 32 --sources 500 --patience 20
+    the_good 'served == tried'
+    nobody_was_shut
+}
+
+@test "a thread for each client at full speed, the machine loaded: no good client is shut" {
+    start_python blocking_echo.py threads
+    load_machine 12
+    good 12 --at-once 32 --sources 500 --patience 20
+    the_good 'served == tried'
+    nobody_was_shut
+}
+
+@test "slow good clients at full speed: nobody is shut by asyncio" {
+    start_python asyncio_echo.py
+    good 6 --at-once 100 --delay 0.3 --sources 300 --patience 20
+    the_good 'served == tried'
+    nobody_was_shut
+}
+
+@test "slow good clients at full speed: nobody is shut by a server with threads" {
+    start_python blocking_echo.py threads
+    good 6 --at-once 100 --delay 0.3 --sources 300 --patience 20
+    the_good 'served == tried'
+    nobody_was_shut
 }
