@@ -15,11 +15,13 @@
 #   flood      how many stalled clients at once (default 200; 0: the server cannot)
 #   room       how late, in seconds, a stalled client may be shut (default 0.3)
 #   defer      how long the kernel may keep a silent client from accept() (TCP_DEFER_ACCEPT), seconds
+#   pressure   off: takes clients more slowly than these come, so that the worst of them would be shut
+#              before their deadline
 #   lazy       yes: makes no TLS object before the first byte after STARTTLS, so that a silent client
 #              cannot be told from one that speaks plaintext, and must not be shut
 #   inert      yes: the library can do nothing there, so it must do no harm
 #   root       yes: must be started by root
-#   log        no: the process that shuts cannot reach the log file
+#   log        stderr: the process that shuts reaches no file (chroot), but the server's own log
 #   no-sanitizer  why the server cannot run under a sanitizer build of the library
 #   needs      a program of tests/servers/programs that fails where the server cannot run
 #
@@ -108,6 +110,7 @@ start_server() {
     chmod 755 "$SERVER_DIR"
     SERVER_PORT=$(free_port)
     SERVER_LOG=$SERVER_DIR/shakeout.log
+    [[ $(server_meta "$name" log) != stderr ]] || SERVER_LOG=$SERVER_DIR/output
     write_run_command "$name" "$mode" "$deadline" >"$SERVER_DIR/run"
     chmod 755 "$SERVER_DIR/run"
     (
@@ -138,7 +141,12 @@ write_run_command() {
         : >"$SERVER_LOG"
         chmod 666 "$SERVER_LOG"
         echo "export LD_PRELOAD='$SHAKEOUT_PRELOAD' SHAKEOUT_TIMEOUT='$deadline'"
-        echo "export SHAKEOUT_LOG='$SERVER_LOG'"
+        if [[ $(server_meta "$name" log) != stderr ]]; then
+            echo "export SHAKEOUT_LOG='$SERVER_LOG'"
+        fi
+        if [[ $(server_meta "$name" pressure) == off ]]; then
+            echo "export SHAKEOUT_PRESSURE=off"
+        fi
         if [[ $(server_meta "$name" ports) == yes ]]; then
             echo "export SHAKEOUT_PORTS='$SERVER_PORT'"
         fi
@@ -217,7 +225,7 @@ protected_server() {
     [[ $(server_meta "$name" lazy) != yes ]] || options+=(--lazy)
     [[ $(server_meta "$name" inert) != yes ]] || options+=(--control)
     start_server "$name" protected "$deadline" || return 1
-    [[ $(server_meta "$name" log) == no ]] || options+=(--log "$SERVER_LOG")
+    options+=(--log "$SERVER_LOG")
     probe_server "$name" "$deadline" "${options[@]}" >"$SERVER_DIR/probe" || status=$?
     finish_server "$status"
 }

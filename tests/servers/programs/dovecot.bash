@@ -14,7 +14,7 @@ log_path = /dev/stderr
 ssl = yes
 ssl_cert = <$CERT
 ssl_key = <$KEY
-import_environment = TZ LD_PRELOAD SHAKEOUT_TIMEOUT SHAKEOUT_PORTS SHAKEOUT_LOG
+import_environment = TZ LD_PRELOAD SHAKEOUT_TIMEOUT SHAKEOUT_PORTS SHAKEOUT_PRESSURE SHAKEOUT_LOG
 passdb {
   driver = static
   args = password=none

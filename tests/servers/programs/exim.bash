@@ -22,7 +22,7 @@ tls_privatekey = $KEY
 tls_advertise_hosts = *
 host_lookup =
 rfc1413_hosts =
-keep_environment = LD_PRELOAD : SHAKEOUT_TIMEOUT : SHAKEOUT_PORTS : SHAKEOUT_LOG
+keep_environment = LD_PRELOAD : SHAKEOUT_TIMEOUT : SHAKEOUT_PORTS : SHAKEOUT_PRESSURE : SHAKEOUT_LOG
 acl_smtp_connect = accept
 $1
 END
