@@ -19,6 +19,7 @@
 #              before their deadline
 #   lazy       yes: makes no TLS object before the first byte after STARTTLS, so that a silent client
 #              cannot be told from one that speaks plaintext, and must not be shut
+#   copies     yes: several processes hold each connection, so that it may be logged more than once
 #   inert      yes: the library can do nothing there, so it must do no harm
 #   root       yes: must be started by root
 #   log        stderr: the process that shuts reaches no file (chroot), but the server's own log
@@ -223,6 +224,7 @@ protected_server() {
         --flood "$flood" --defer "$(server_meta "$name" defer 0)")
     [[ $(server_meta "$name" serial) != yes ]] || options+=(--serial)
     [[ $(server_meta "$name" lazy) != yes ]] || options+=(--lazy)
+    [[ $(server_meta "$name" copies) != yes ]] || options+=(--copies)
     [[ $(server_meta "$name" inert) != yes ]] || options+=(--control)
     start_server "$name" protected "$deadline" || return 1
     options+=(--log "$SERVER_LOG")
