@@ -12,6 +12,7 @@
 #define CANDIDATES      256U
 #define DRAWS           (4 * CANDIDATES) /* until there are so many */
 #define OFFENCES        3U
+#define UNTOUCHED_NS    (50 * CLOCK_MILLISECOND)
 #define TRUSTED_GRACES  8U /* a source that has finished lately gets so many times the grace */
 #define FINISHED_COUNTS 2U /* so many unfinished handshakes does a finished one make up for */
 
@@ -83,8 +84,15 @@ static bool describe(uint32_t number, struct candidate *candidate)
     candidate->offender = offends(record);
     candidate->weight = record.shut;
     candidate->credit = FINISHED_COUNTS * record.finished;
-    candidate->spared_ns = clock_after_ns(candidate->started_ns, grace_ns(record));
-    return true;
+    /* The grace is the client's time, too: what the server took of it is in the deadline. */
+    candidate->spared_ns = clock_after_ns(
+        atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed) -
+            ports_timeout_ns(atomic_load_explicit(&conn->port, memory_order_relaxed)),
+        grace_ns(record));
+    /* The program may be about to make a session of it, and not expect it to be gone already:
+     * Python's ssl.wrap_socket() then raises what servers do not catch. */
+    return state == CONN_HANDSHAKE ||
+           clock_now_ns() >= clock_after_ns(candidate->started_ns, UNTOUCHED_NS);
 }
 
 /* All of a short queue; of a long one as many as there is room for, drawn by lot. Connections stay

@@ -22,6 +22,7 @@ struct kernel_facts {
     bool left;         /* the client has closed its side */
     uint64_t received; /* bytes that the client sent, tcpi_bytes_received */
     uint64_t sent;     /* bytes that the server sent, or wrote and could not yet send */
+    uint32_t segments; /* ... in so many pieces, tcpi_data_segs_in */
     uint32_t unread;   /* client's bytes that the program has not read, SIOCINQ */
     uint64_t quiet_ns; /* since the client's last byte came, tcpi_last_data_recv */
 };

@@ -15,6 +15,7 @@
 #include "core/listeners.h"
 #include "core/ports.h"
 #include "core/reaper.h"
+#include "core/remedy.h"
 #include "core/report.h"
 #include "core/sources.h"
 #include "core/stream.h"
@@ -27,7 +28,11 @@
 #define LASTS_NS       CLOCK_SECOND
 #define MANY           8U /* clients that a server lets down within LASTS_NS */
 #define SAMPLE         1024U
-#define SPARE          4U /* descriptors that should stay free */
+#define DRIP_SEGMENTS  3U
+#define DRIP_BYTES     32U /* to the segment, on average: no TLS client sends so little at a time */
+#define HELLO_LEAST                                                                                \
+    45U          /* bytes of a ClientHello without anything optional, RFC 8446 section 4.1.2 */
+#define SPARE 4U /* descriptors that should stay free */
 
 /* Clients that the server has got on with: their hello has come, or more after it. A drip of bytes
  * does not count. */
@@ -85,6 +90,25 @@ static bool has_another(int listener)
     return (flags >= 0 && (flags & O_NONBLOCK) != 0) || kernel_accept_queue(listener) != 0;
 }
 
+/* In the queue of the listener it has had its grace (the kernel counts from the TCP handshake on),
+ * and has not sent what would have taken it no time; or it sends it drop by drop. */
+static bool had_its_grace(int fd)
+{
+    struct kernel_facts facts;
+
+    kernel_look(fd, &facts);
+    if (!facts.known || facts.left)
+        return false;
+    if (facts.segments >= DRIP_SEGMENTS && facts.received < (uint64_t)DRIP_BYTES * facts.segments)
+        return true;
+    return facts.received < HELLO_LEAST && facts.quiet_ns >= ports_settings()->grace_ns;
+}
+
+static bool is_unwanted(uint32_t source, int fd)
+{
+    return evict_is_offender(source) || (sources_record(source).finished == 0 && had_its_grace(fd));
+}
+
 bool pressure_refuses(int listener, int fd)
 {
     struct process *process = process_known();
@@ -95,7 +119,7 @@ bool pressure_refuses(int listener, int fd)
     if (process == NULL || !lasts(process, clock_now_ns()))
         return false;
     source = sources_of(fd);
-    if (!evict_is_offender(source) || process_here() == NULL)
+    if (!is_unwanted(source, fd) || process_here() == NULL)
         return false;
     port = kernel_local_port(fd);
     if (ports_hands_off(port) || !kernel_cookie(listener, &cookie) ||
@@ -224,7 +248,7 @@ static bool is_busy(uint64_t now, bool nobody_waits)
 
 /* How many must go because somebody waits in a queue. */
 static uint32_t look_at_queues(struct process *process, const struct deadlines *queue, uint64_t now,
-                               uint64_t *next_ns)
+                               struct remedy *remedy, uint64_t *next_ns)
 {
     static uint64_t calm;
     bool lasting = lasts(process, now);
@@ -233,15 +257,16 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
     uint32_t stuck = listeners_stuck(moment, &waiting);
 
     stuck += unread_stuck(process, queue, moment, &waiting);
-    if (is_busy(now, waiting == 0) && !lasting)
-        stuck = 0;
     /* A stalled client that is in nobody's way is looked at less and less often. */
     if (waiting != 0)
         calm = 0;
     if (calm < LOOK_SELDOM_NS)
         calm += LOOK_NS;
     *next_ns = clock_after_ns(now, waiting != 0 ? LOOK_SOON_NS : calm);
-    if (stuck != 0)
+    if (is_busy(now, waiting == 0) && !lasting)
+        return 0;
+    stuck = remedy_dose(remedy, stuck, now);
+    if (stuck != 0 && remedy->works)
         atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                               memory_order_relaxed);
     return stuck;
@@ -250,6 +275,7 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
 uint64_t pressure_round(struct process *process, struct deadlines *queue)
 {
     static uint64_t next_look_ns;
+    static struct remedy remedy;
     uint64_t now = clock_now_ns();
     uint32_t room = atomic_exchange_explicit(&process->wanted, 0, memory_order_relaxed);
     uint32_t stuck = 0;
@@ -265,11 +291,11 @@ uint64_t pressure_round(struct process *process, struct deadlines *queue)
         return CLOCK_NEVER;
     room += too_many(process);
     if (now >= next_look_ns)
-        stuck = look_at_queues(process, queue, now, &next_look_ns);
+        stuck = look_at_queues(process, queue, now, &remedy, &next_look_ns);
     if (stuck > room)
         room = stuck;
-    if (room != 0)
-        evict(process, queue, room, EVICT_OLD);
+    if (room != 0 && evict(process, queue, room, EVICT_OLD) != 0 && stuck != 0)
+        remedy_given(&remedy, now);
     if (lasts(process, now))
         evict(process, queue, UINT32_MAX, EVICT_OFFENDERS);
     return next_look_ns;

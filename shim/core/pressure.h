@@ -18,9 +18,10 @@
 #include "core/process.h"
 
 /* At the door, for the accept hooks: a client that has just been accepted while pressure lasts, on
- * a port that speaks TLS, and whose source is an offender. It is shut here, and the hook closes it
- * and takes the next, so that the program never sees it: a queue of offenders costs no descriptor,
- * and no time of a server that serves one client after another. */
+ * a port that speaks TLS, and whose source is an offender, or who has had its grace in the queue.
+ * It is shut here, and the hook closes it and takes the next, so that the program never sees it: a
+ * queue of offenders costs no descriptor, and no time of a server that serves one client after
+ * another. */
 bool pressure_refuses(int listener, int fd);
 
 /* The hooks. Any thread or signal handler; each may wake the reaper. */

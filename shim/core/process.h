@@ -36,6 +36,7 @@ struct process {
     _Atomic bool look_again;           /* ... and now perhaps can */
     _Atomic uint64_t pressed_ns;       /* pressure lasts until then, see pressure.h */
     _Atomic uint32_t wanted;           /* ... and so many must go at once */
+    _Atomic uint64_t handed_on_ns;     /* ... when descriptors were last given to another process */
     _Atomic uint64_t let_down_ns;      /* ... since when the server has closed so many unread */
     _Atomic uint32_t let_down;
     _Atomic uint32_t refused; /* ... and so many were shut at the door, not reported yet */

@@ -1,6 +1,7 @@
 #include "core/track.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "base/clock.h"
 #include "base/counters.h"
@@ -28,15 +29,17 @@
 #define SOME 8U
 
 /* The server closes a client from whom it has read nothing, and who is still there. Not one that
- * lives on under another number, nor one that another process watches. */
-static bool is_let_down(conn_handle handle, int fd)
+ * lives on: under another number, in a child, or where its descriptor was sent to. */
+static bool is_let_down(const struct process *process, conn_handle handle, int fd)
 {
     const struct conn *conn = conn_get(handle);
     struct kernel_facts facts;
     struct wire wire;
 
     if (conn == NULL || conn_state(handle) != CONN_OPEN || conn_references(handle) != 1 ||
-        atomic_load_explicit(&conn->watched, memory_order_relaxed) != process_epoch())
+        atomic_load_explicit(&conn->watched, memory_order_relaxed) != process_epoch() ||
+        atomic_load_explicit(&process->handed_on_ns, memory_order_relaxed) >=
+            atomic_load_explicit(&conn->started_ns, memory_order_relaxed))
         return false;
     stream_wire(conn, &wire);
     if (records_bytes(&wire.records) != 0)
@@ -55,7 +58,7 @@ static void ask_why(struct process *process, conn_handle handle, int fd)
     if (conn == NULL || life_most_kept() < SOME)
         return;
     age = clock_now_ns() - atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
-    if (age > SOON_NS || !is_let_down(handle, fd))
+    if (age > SOON_NS || !is_let_down(process, handle, fd))
         return;
     if (age <= AT_ONCE_NS && life_count() > life_most_kept())
         pressure_turned_away(process);
@@ -89,6 +92,14 @@ void track_closing_range(unsigned int first, unsigned int last)
 
 static _Atomic conn_handle last_accepted;
 
+void track_handed_on(void)
+{
+    struct process *process = process_known();
+
+    if (process != NULL)
+        atomic_store_explicit(&process->handed_on_ns, clock_now_ns(), memory_order_relaxed);
+}
+
 /* The process is a server, or the parent of servers that are about to give up root or enter a
  * chroot. Not before: what never serves gets nothing. */
 static void become_server(struct process *process)
@@ -98,6 +109,7 @@ static void become_server(struct process *process)
     if (atomic_load_explicit(&done, memory_order_relaxed) ||
         atomic_exchange_explicit(&done, true, memory_order_relaxed))
         return;
+    pthread_atfork(NULL, track_handed_on, NULL);
     log_open();
     counters_open(ports_settings()->timeout_ns, &process->watched);
 }

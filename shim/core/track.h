@@ -21,6 +21,9 @@ void track_closing(int fd); /* before the descriptor is closed, or replaced by d
 void track_closing_range(unsigned int first, unsigned int last);
 void track_copied(int from, int to);
 
+/* Another process may have what is open here: fork(), SCM_RIGHTS. */
+void track_handed_on(void);
+
 /* A connection that is tied to this descriptor for sure (the cookie is compared); one that this
  * process did not accept is taken in now. 0: no TCP connection, or an outgoing one. */
 conn_handle track_connection_of(int fd);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/stream.h"
+#include "core/track.h"
 #include "hooks/hook.h"
 
 /* The connection to look after; 0: none, the program's write is left as it is. */
@@ -102,13 +103,21 @@ HOOK ssize_t sendto(int fd, const void *buffer, size_t size, int flags,
                  next_libc()->sendto(fd, buffer, size, flags | MSG_NOSIGNAL, address, length));
 }
 
+/* Descriptors may travel along, unix(7). */
+static ssize_t sent_message(const struct msghdr *message, ssize_t result)
+{
+    if (result >= 0 && message->msg_controllen != 0)
+        track_handed_on();
+    return result;
+}
+
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     conn_handle handle = guarded(fd);
     ssize_t result;
 
     if (handle == 0)
-        return next_libc()->sendmsg(fd, message, flags);
+        return sent_message(message, next_libc()->sendmsg(fd, message, flags));
     result = next_libc()->sendmsg(fd, message, flags | MSG_NOSIGNAL);
     return result > 0 ? ended_vector(handle, message->msg_iov, flags, result)
                       : ended(handle, NULL, 0, flags, result);
