@@ -24,7 +24,8 @@ struct candidate {
     bool offender;
     enum hello_stage stage;
     uint64_t started_ns;
-    uint64_t spared_ns; /* until then: its grace */
+    uint64_t grace_ns;
+    uint64_t spared_ns; /* until then */
 };
 
 /* Seeded by nothing that a client sees: which of a thousand like ones is drawn is nobody's choice.
@@ -65,6 +66,16 @@ static bool is_pending(uint32_t number)
     return (CONN_IN(conn_state(conn_current(number))) & CONN_UNFINISHED) != 0;
 }
 
+/* From when on the grace counts. It is the client's time: what the server took of it is in the
+ * deadline. But no server keeps a client from sending its ClientHello. */
+static uint64_t own_start_ns(const struct conn *conn, const struct candidate *candidate)
+{
+    if (candidate->stage != HELLO_COMPLETE)
+        return candidate->started_ns;
+    return atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed) -
+           ports_timeout_ns(atomic_load_explicit(&conn->port, memory_order_relaxed));
+}
+
 static bool describe(uint32_t number, struct candidate *candidate)
 {
     conn_handle handle = conn_current(number);
@@ -84,11 +95,8 @@ static bool describe(uint32_t number, struct candidate *candidate)
     candidate->offender = offends(record);
     candidate->weight = record.shut;
     candidate->credit = FINISHED_COUNTS * record.finished;
-    /* The grace is the client's time, too: what the server took of it is in the deadline. */
-    candidate->spared_ns = clock_after_ns(
-        atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed) -
-            ports_timeout_ns(atomic_load_explicit(&conn->port, memory_order_relaxed)),
-        grace_ns(record));
+    candidate->grace_ns = grace_ns(record);
+    candidate->spared_ns = clock_after_ns(own_start_ns(conn, candidate), candidate->grace_ns);
     /* The program may be about to make a session of it, and not expect it to be gone already:
      * Python's ssl.wrap_socket() then raises what servers do not catch. */
     return state == CONN_HANDSHAKE ||
@@ -172,7 +180,7 @@ uint32_t evict(struct process *process, struct deadlines *queue, uint32_t needed
 
     weigh(candidates, count);
     while (shut < needed && take_worst(candidates, &count, mode, &worst))
-        if (examine_early(process, conn_current(worst.number)))
+        if (examine_early(process, conn_current(worst.number), worst.grace_ns))
             shut++;
     return shut;
 }

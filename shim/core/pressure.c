@@ -18,7 +18,6 @@
 #include "core/remedy.h"
 #include "core/report.h"
 #include "core/sources.h"
-#include "core/stream.h"
 
 #define LOOK_NS        (100 * CLOCK_MILLISECOND)
 #define LOOK_SELDOM_NS CLOCK_SECOND
@@ -34,9 +33,7 @@
     45U          /* bytes of a ClientHello without anything optional, RFC 8446 section 4.1.2 */
 #define SPARE 4U /* descriptors that should stay free */
 
-/* Clients that the server has got on with: their hello has come, or more after it. A drip of bytes
- * does not count. */
-static _Atomic uint32_t progress;
+static _Atomic uint32_t progress; /* see pressure_got_on() */
 
 static bool enabled(void)
 {
@@ -138,15 +135,15 @@ bool pressure_refuses(int listener, int fd)
 
 void pressure_read(struct process *process, conn_handle handle)
 {
-    struct wire wire;
-
-    stream_wire(conn_numbered(conn_number(handle)), &wire);
-    if (hello_stage(&wire.hello) == HELLO_COMPLETE)
-        atomic_fetch_add_explicit(&progress, 1, memory_order_relaxed);
     if (lasts(process, clock_now_ns()) &&
         evict_is_offender(atomic_load_explicit(&conn_numbered(conn_number(handle))->source,
                                                memory_order_relaxed)))
         reaper_by(process, clock_now_ns());
+}
+
+void pressure_got_on(void)
+{
+    atomic_fetch_add_explicit(&progress, 1, memory_order_relaxed);
 }
 
 void pressure_no_descriptor(struct process *process)

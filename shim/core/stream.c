@@ -111,6 +111,7 @@ void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t lengt
     struct wire wire;
     uint64_t before;
     uint64_t key;
+    bool first;
 
     if (conn == NULL || length == 0)
         return;
@@ -118,11 +119,14 @@ void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t lengt
     hellos_read(handle);
     stream_wire(conn, &wire);
     before = hello_own_key(&wire.hello);
+    first = records_bytes(&wire.records) == 0;
     records_feed(&wire.records, &wire.hello, bytes, length, server_has_sent(conn, fd, &wire));
     key = hello_own_key(&wire.hello);
     store_wire(conn, &wire);
     if (before == 0 && key != 0)
         hellos_add(handle, key);
+    if (first || hello_stage(&wire.hello) == HELLO_COMPLETE)
+        pressure_got_on();
     press(handle);
 }
 

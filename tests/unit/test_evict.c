@@ -24,7 +24,8 @@
 #define CANDIDATES 256U
 #define MOST       8192U
 
-static struct settings settings = {.enabled = true, .pressure = true};
+static struct settings settings = {
+    .enabled = true, .timeout_ns = 60 * CLOCK_SECOND, .pressure = true};
 static struct process process;
 
 static conn_handle clients[MOST];
@@ -34,10 +35,11 @@ static uint32_t gone_count;
 static uint32_t asked; /* how many were looked at */
 static conn_handle spared;
 
-bool __wrap_examine_early(struct process *of, conn_handle handle);
+bool __wrap_examine_early(struct process *of, conn_handle handle, uint64_t grace_ns);
 
-bool __wrap_examine_early(struct process *of, conn_handle handle)
+bool __wrap_examine_early(struct process *of, conn_handle handle, uint64_t grace_ns)
 {
+    (void)grace_ns;
     assert_ptr_equal(of, &process);
     asked++;
     if (handle == spared || conn_move(handle, CONN_UNFINISHED, CONN_SHUT) == CONN_FREE)
@@ -228,6 +230,20 @@ static void a_longer_grace_is_kept(void **state)
     assert_int_equal(evict(&process, &queue, 1, EVICT_OLD), 0);
     client(stranger(), 1100 * MS, 0);
     assert_int_equal(evict(&process, &queue, 1, EVICT_OLD), 1);
+}
+
+/* It was answered late: the server was slow to read its hello. */
+static void a_clients_grace_is_its_own_time(void **state)
+{
+    conn_handle kept_waiting = client(stranger(), 4 * GRACE, whole_hello());
+    conn_handle half = client(stranger(), 4 * GRACE, 100);
+
+    (void)state;
+    atomic_fetch_add(&conn_numbered(conn_number(kept_waiting))->deadline_ns, 7 * GRACE / 2);
+    /* To this one, too, but nothing has kept it from sending the rest. */
+    atomic_fetch_add(&conn_numbered(conn_number(half))->deadline_ns, 7 * GRACE / 2);
+    assert_int_equal(evict(&process, &queue, 2, EVICT_OLD), 1);
+    assert_gone_in_order(&half, 1);
 }
 
 static void an_offender_was_shut_three_times_and_finished_nothing(void **state)
@@ -452,6 +468,7 @@ int main(void)
         TEST(nobody_goes_within_the_grace),
         TEST(a_grace_of_nothing_spares_nobody),
         TEST(a_longer_grace_is_kept),
+        TEST(a_clients_grace_is_its_own_time),
         TEST(an_offender_was_shut_three_times_and_finished_nothing),
         TEST(an_offender_gets_no_grace),
         TEST(of_offenders_all_go_and_nobody_else),
