@@ -4,7 +4,8 @@
  *
  *   --most N        takes no more than N connections at a time; the others wait in the queue
  *   --limit N       RLIMIT_NOFILE
- *   --busy S        computes for S seconds, four times a second
+ *   --busy S        computes for S seconds, and then goes on for a quarter of one
+ *   --sleep S       does something else for S seconds, and then goes on for a quarter of one
  *   --later S       reads what a client says S seconds after its handshake
  *   --deny ADDRESS  closes who comes from there as soon as it is accepted
  *   --accept4       accepts with accept4()
@@ -144,6 +145,7 @@ int main(int argc, char **argv)
     const size_t most = strtoul(host_value(argc, argv, "--most", "2000"), NULL, 10);
     const rlim_t limit = strtoul(host_value(argc, argv, "--limit", "0"), NULL, 10);
     const double busy = strtod(host_value(argc, argv, "--busy", "0"), NULL);
+    const double asleep = strtod(host_value(argc, argv, "--sleep", "0"), NULL);
     double next = host_now();
     double before;
 
@@ -164,16 +166,17 @@ int main(int argc, char **argv)
         if (poll(polled, count, 50) < 0 && errno != EINTR)
             host_die("poll");
         before = host_now();
-        if (busy > 0 && before >= next) {
-            next = before + 0.25;
+        if (busy + asleep > 0 && before >= next) {
             compute(busy);
+            host_sleep(asleep);
+            next = host_now() + 0.25;
         }
         for (size_t i = count; i-- > 1;)
             if (polled[i].revents != 0 && !advance(&peers[i]))
                 drop(i);
         if ((polled[0].revents & POLLIN) != 0)
             take_one();
-        if (host_now() > before + busy + 0.7)
+        if (host_now() > before + busy + asleep + 0.7)
             host_say("held up for %.3f s", host_now() - before);
     }
 }
