@@ -216,7 +216,13 @@ enum examined examine(struct process *process, conn_handle handle, uint64_t *aga
     return EXAMINED_AGAIN;
 }
 
-bool examine_early(struct process *process, conn_handle handle)
+/* A client that was answered gets its grace from the answer on. */
+static bool had_its_turn(const struct kernel_facts *kernel, uint64_t grace_ns)
+{
+    return kernel->sent == 0 || kernel->answered_ns >= grace_ns;
+}
+
+bool examine_early(struct process *process, conn_handle handle, uint64_t grace_ns)
 {
     enum conn_state state = conn_state(handle);
     bool evicted = false;
@@ -228,7 +234,8 @@ bool examine_early(struct process *process, conn_handle handle)
     fd = probe(process, handle);
     if (fd >= 0) {
         gather(process, conn_numbered(conn_number(handle)), state, fd, &facts);
-        evicted = carry_out_early(process, handle, state, fd, &facts);
+        evicted = had_its_turn(&facts.kernel, grace_ns) &&
+                  carry_out_early(process, handle, state, fd, &facts);
         own_probe_end();
     }
     life_release(process, handle);

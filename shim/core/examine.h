@@ -18,9 +18,9 @@ enum examined examine_at(struct process *process, conn_handle handle, int fd, ui
 /* The reaper. Finds the socket, and looks at a duplicate of it. */
 enum examined examine(struct process *process, conn_handle handle, uint64_t *again_ns);
 
-/* The reaper, under pressure: shuts it before its deadline, if it would be shut at it. Returns
- * whether it was. */
-bool examine_early(struct process *process, conn_handle handle);
+/* The reaper, under pressure: shuts it before its deadline, if it would be shut at it, and if the
+ * server's last answer is older than the grace. Returns whether it was. */
+bool examine_early(struct process *process, conn_handle handle, uint64_t grace_ns);
 
 /* Whether anything says that an unfinished connection in this state speaks TLS. */
 bool examine_speaks_tls(const struct conn *conn, enum conn_state state);

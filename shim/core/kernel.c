@@ -65,6 +65,7 @@ void kernel_look(int fd, struct kernel_facts *facts)
         return;
     facts->connected = info.tcpi_state != STATE_LISTEN && info.tcpi_state != STATE_CLOSE;
     facts->quiet_ns = info.tcpi_last_data_recv * CLOCK_MILLISECOND;
+    facts->answered_ns = info.tcpi_last_data_sent * CLOCK_MILLISECOND;
     facts->segments = info.tcpi_data_segs_in;
     facts->received = info.tcpi_bytes_received;
     facts->left = info.tcpi_state >= STATE_CLOSE_WAIT && info.tcpi_state != STATE_LISTEN;

@@ -17,14 +17,15 @@ bool kernel_is_tcp(int fd); /* or MPTCP */
 uint16_t kernel_local_port(int fd);
 
 struct kernel_facts {
-    bool known;        /* false: no TCP_INFO with byte counts (before Linux 4.19) */
-    bool connected;    /* there is, or was, somebody at the other end; not a listening socket */
-    bool left;         /* the client has closed its side */
-    uint64_t received; /* bytes that the client sent, tcpi_bytes_received */
-    uint64_t sent;     /* bytes that the server sent, or wrote and could not yet send */
-    uint32_t segments; /* ... in so many pieces, tcpi_data_segs_in */
-    uint32_t unread;   /* client's bytes that the program has not read, SIOCINQ */
-    uint64_t quiet_ns; /* since the client's last byte came, tcpi_last_data_recv */
+    bool known;           /* false: no TCP_INFO with byte counts (before Linux 4.19) */
+    bool connected;       /* there is, or was, somebody at the other end; not a listening socket */
+    bool left;            /* the client has closed its side */
+    uint64_t received;    /* bytes that the client sent, tcpi_bytes_received */
+    uint64_t sent;        /* bytes that the server sent, or wrote and could not yet send */
+    uint32_t segments;    /* ... in so many pieces, tcpi_data_segs_in */
+    uint32_t unread;      /* client's bytes that the program has not read, SIOCINQ */
+    uint64_t answered_ns; /* since the server last sent something, tcpi_last_data_sent */
+    uint64_t quiet_ns;    /* since the client's last byte came, tcpi_last_data_recv */
 };
 
 /* TCP_INFO and SIOCINQ: tcp(7), include/uapi/linux/tcp.h. */
