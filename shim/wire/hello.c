@@ -111,7 +111,8 @@ static void payload_taken(struct hello *hello, size_t length)
 static bool match(struct hello *hello, uint8_t byte)
 {
     hello->phase = MATCHING;
-    if (hello->message < RANDOM_KEPT_AT) {
+    /* Also the headers between the two halves of the random: `kept` is free until byte 16. */
+    if (hello->message < RANDOM_KEPT_AT || hello->raw > 0) {
         remember(hello, byte);
     }
     if (hello->header < RECORD_HEADER) {

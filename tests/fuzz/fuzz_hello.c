@@ -117,7 +117,7 @@ static struct candidate slow_search(const uint8_t *stream, size_t length)
             return candidate;
         if (candidate.end - start <= 16)
             start++;
-        else if (candidate.message < 4 + 2 + 16)
+        else if (candidate.message <= 4 + 2 + 16)
             start = candidate.end - 16;
         else
             start = candidate.end - 1;
