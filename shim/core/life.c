@@ -5,6 +5,7 @@
 #include "core/fdmap.h"
 #include "core/kernel.h"
 #include "core/ports.h"
+#include "core/pressure.h"
 #include "core/reaper.h"
 #include "core/sources.h"
 #include "core/stream.h"
@@ -92,6 +93,8 @@ void life_release(struct process *process, conn_handle handle)
         return;
     count_life(atomic_load_explicit(&conn->port, memory_order_relaxed), -1);
     reaper_unwatch(process, conn);
+    if (ended == CONN_SHUT)
+        pressure_got_on();
     if (ended == CONN_OPEN) {
         if (!atomic_load_explicit(&conn->had_session, memory_order_relaxed) &&
             atomic_load_explicit(&process->waiting_sessions, memory_order_relaxed) != 0)

@@ -27,8 +27,8 @@ bool pressure_refuses(int listener, int fd);
 /* The hooks. Any thread or signal handler; each may wake the reaper. */
 void pressure_accepted(struct process *process, conn_handle handle, int fd);
 void pressure_read(struct process *process, conn_handle handle);
-/* The server has read a client's first words, its whole ClientHello, or more after it: not a byte
- * of a drip. */
+/* The server has read a client's first words, its whole ClientHello, or more after it (a drip of
+ * bytes does not count), or has closed one that was shut. */
 void pressure_got_on(void);
 void pressure_no_descriptor(struct process *process);
 void pressure_turned_away(struct process *process);
