@@ -263,7 +263,7 @@ nobody_was_shut() {
 
 @test "a full server evicts as many as wait, and no more" {
     host_start loop --most 10
-    crowd --count 15 --kind byte --sources 15 --hold 3
+    crowd --count 15 --kind half-hello --sources 15 --hold 3
     crowd_ends
     the_crowd 'closed == 5'
     [[ $(evicted_in_log) == 5 ]]
@@ -271,7 +271,7 @@ nobody_was_shut() {
 
 @test "SHAKEOUT_GRACE is kept" {
     host_start SHAKEOUT_GRACE=1 loop --most 10
-    crowd --count 15 --kind byte --sources 15 --hold 4
+    crowd --count 15 --kind half-hello --sources 15 --hold 4
     crowd_ends
     the_crowd 'closed == 5 and min(ages) >= 1 and max(ages) < 2.5'
 }

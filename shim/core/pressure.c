@@ -249,6 +249,7 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
 {
     static uint64_t calm;
     bool lasting = lasts(process, now);
+    bool worked;
     uint32_t moment = lasting ? LOOKS_MORE : LOOKS_FIRST;
     uint32_t waiting = 0;
     uint32_t stuck = listeners_stuck(moment, &waiting);
@@ -262,8 +263,11 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
     *next_ns = clock_after_ns(now, waiting != 0 ? LOOK_SOON_NS : calm);
     if (is_busy(now, waiting == 0) && !lasting)
         return 0;
+    if (!lasting)
+        remedy->works = false;
+    worked = remedy->works;
     stuck = remedy_dose(remedy, stuck, now);
-    if (stuck != 0 && remedy->works)
+    if (remedy->works && (stuck != 0 || !worked))
         atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                               memory_order_relaxed);
     return stuck;

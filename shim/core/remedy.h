@@ -20,7 +20,7 @@
 struct remedy {
     uint64_t given_ns; /* evicted then, and nothing has moved since; 0: not so */
     uint32_t doublings;
-    bool works;
+    bool works; /* may be set to false: what helped long ago says nothing */
 };
 
 /* At each look at the queues: so many wait in those that stand still (0: all move). Returns how
