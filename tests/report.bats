@@ -1,5 +1,5 @@
 # The page that scripts/report draws from samples of shakeout --status.
-# packages: python3
+# packages: python3 chromium
 
 # shellcheck disable=SC2030,SC2031,SC2154 # `run` sets output and stderr, in this shell
 
@@ -51,7 +51,7 @@ sampled_run() {
 }
 
 @test "every chart is seen in a real browser" {
-    command -v chromium >/dev/null || skip "no chromium here, which is too big to be installed for this"
+    command -v chromium >/dev/null || skip "missing: chromium"
     sampled_run
     report -o "$PAGE" "$SAMPLES"
     mkdir "$BATS_TEST_TMPDIR/profile"
