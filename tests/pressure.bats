@@ -285,6 +285,31 @@ nobody_was_shut() {
     the_crowd '9 <= open <= 10'
 }
 
+# finished_ones_do_not_count HOST: nor do they lose their merits.
+finished_ones_do_not_count() {
+    host_start SHAKEOUT_MAX_PENDING=5 "$1"
+    good 0.1 --every 1 # now it is known what the port speaks
+    clients --deadline 1.2 good-idle=10 &
+    local idle=$!
+    sleep 0.7
+    good 1.5 --every 0.3 --delay 0.6
+    wait "$idle"
+    the_good 'served == tried >= 5'
+    nobody_was_shut
+    # Offenders get no grace, but who has finished is none.
+    crowd --count 9 --kind byte --from 127.0.0.1 --hold 0.5
+    good 0.5 --every 0.1 --delay 0.15 --from 127.0.0.1
+    the_good 'served == tried'
+}
+
+@test "SHAKEOUT_MAX_PENDING does not count clients that have finished" {
+    finished_ones_do_not_count loop
+}
+
+@test "SHAKEOUT_MAX_PENDING does not count clients that have finished by a TLS library that no hook sees" {
+    finished_ones_do_not_count loop-static
+}
+
 @test "no descriptors left: stalled clients make room" {
     host_start loop --limit 40
     crowd --count 60 --kind byte --sources 20 --hold 6

@@ -5,9 +5,11 @@
 #include "core/charge.h"
 #include "core/hellos.h"
 #include "core/kernel.h"
+#include "core/life.h"
 #include "core/ports.h"
 #include "core/pressure.h"
 #include "core/reaper.h"
+#include "core/sources.h"
 #include "core/standin.h"
 #include "core/track.h"
 
@@ -105,9 +107,24 @@ static bool server_has_sent(const struct conn *conn, int fd, const struct wire *
     return !facts.known || facts.sent != 0;
 }
 
+/* As far as the wire tells: no TLS library has said that the session is its own. It is no longer
+ * one of those that may have to be shut, and speaks for its source. */
+static void finished_unseen(conn_handle handle)
+{
+    struct process *process = process_known();
+    struct conn *conn = conn_numbered(conn_number(handle));
+
+    if (process == NULL || !conn_hold(handle))
+        return;
+    reaper_unwatch(process, conn);
+    sources_finished(atomic_load_explicit(&conn->source, memory_order_relaxed));
+    life_release(process, handle);
+}
+
 void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t length)
 {
     struct conn *conn = conn_get(handle);
+    enum records_progress progress;
     struct wire wire;
     uint64_t before;
     uint64_t key;
@@ -119,6 +136,7 @@ void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t lengt
     hellos_read(handle);
     stream_wire(conn, &wire);
     before = hello_own_key(&wire.hello);
+    progress = records_progress(&wire.records);
     first = records_bytes(&wire.records) == 0;
     records_feed(&wire.records, &wire.hello, bytes, length, server_has_sent(conn, fd, &wire));
     key = hello_own_key(&wire.hello);
@@ -127,6 +145,9 @@ void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t lengt
         hellos_add(handle, key);
     if (first || hello_stage(&wire.hello) == HELLO_COMPLETE)
         pressure_got_on();
+    if (progress != RECORDS_FINISHED && records_progress(&wire.records) == RECORDS_FINISHED &&
+        !atomic_load_explicit(&conn->had_session, memory_order_relaxed))
+        finished_unseen(handle);
     press(handle);
 }
 
