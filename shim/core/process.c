@@ -79,6 +79,13 @@ struct process *process_ours(void)
     return process != NULL ? process : process_here();
 }
 
+bool process_is_new(void)
+{
+    const struct process *process = atomic_load_explicit(&page, memory_order_acquire);
+
+    return process != NULL && atomic_load_explicit(&process->epoch, memory_order_acquire) == 0;
+}
+
 uint16_t process_epoch(void)
 {
     const struct process *process = process_known();

@@ -55,6 +55,9 @@ struct process *process_known(void);
 /* process_known(), and where that is NULL, process_here(). */
 struct process *process_ours(void);
 
+/* A child that was forked with something of its parent's, and has told nothing yet. Any thread. */
+bool process_is_new(void);
+
 /* The number of this process, from 1; 0 before its first process_here(). */
 uint16_t process_epoch(void);
 

@@ -24,6 +24,10 @@ static inline bool stream_read_matters(int fd)
     return fdmap_entry(fd) != 0 || session_inside != NULL;
 }
 
+/* The program waits for this descriptor alone. In a child that was forked to serve it, that may be
+ * the first that is heard of it. Cheap; any thread. errno is not kept. */
+void stream_waited(int fd);
+
 /* The server has sent these bytes on an unfinished connection. */
 void stream_written(conn_handle handle, const void *bytes, size_t length);
 

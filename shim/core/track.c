@@ -163,6 +163,14 @@ void track_accepted(int listener, int fd)
     }
 }
 
+/* Taken in before it is read: for a session on memory BIOs its hello is the only way to it. Until a
+ * session is tied to it nothing is known of it, and its clock starts then. */
+void track_received(int fd)
+{
+    if (kernel_is_tcp(fd))
+        track_connection_of(fd);
+}
+
 void track_refused(int error)
 {
     struct process *process = process_known();

@@ -15,6 +15,7 @@ void track_listening(int fd);
 void track_inherited(void);
 
 void track_accepted(int listener, int fd);
+void track_received(int fd);   /* another process has sent it, SCM_RIGHTS in unix(7) */
 void track_refused(int error); /* accept() failed */
 void track_connecting(int fd);
 void track_closing(int fd); /* before the descriptor is closed, or replaced by dup2() */

@@ -149,6 +149,10 @@ bool openssl_prepare(struct openssl *library, int number)
 
     prepared[number] = library;
     library->callback = callbacks[number];
+    /* One index is left out: Qt 5 asks for one and uses the next one as well, which would be ours
+     * (qsslsocket_openssl.cpp: s_indexForSSLExtraData + 1). */
+    if (library->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, NULL, NULL, NULL, NULL) < 0)
+        return false;
     library->ex_index =
         library->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, NULL, NULL, on_dup, on_free);
     return library->ex_index >= 0;

@@ -2,10 +2,13 @@
 
 /* The fortified headers define read() and its kind inline, in terms of what is hooked here. */
 #undef _FORTIFY_SOURCE
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/stream.h"
+#include "core/track.h"
 #include "hooks/hook.h"
 
 /* With these the bytes are left where they are, cut off, or no bytes of the stream at all. */
@@ -115,11 +118,36 @@ HOOK ssize_t __recvfrom_chk(int fd, void *restrict buffer, size_t size, size_t r
                next_libc()->__recvfrom_chk(fd, buffer, size, room, flags, address, length));
 }
 
+static void take_in(const struct cmsghdr *part)
+{
+    size_t size = part->cmsg_len - CMSG_LEN(0);
+    int fd;
+
+    for (size_t at = 0; at + sizeof(fd) <= size; at += sizeof(fd)) {
+        memcpy(&fd, CMSG_DATA(part) + at, sizeof(fd));
+        track_received(fd);
+    }
+}
+
+static void received(struct msghdr *message)
+{
+    int saved = errno;
+
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL;
+         part = CMSG_NXTHDR(message, part))
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+            take_in(part);
+    errno = saved;
+}
+
 HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     conn_handle handle = unless(begin(fd), flags);
     ssize_t result = next_libc()->recvmsg(fd, message, flags);
 
-    return result <= 0 ? result
-                       : end_vector(fd, handle, message->msg_iov, message->msg_iovlen, result);
+    if (result <= 0)
+        return result;
+    if (message->msg_controllen != 0 && hook_active())
+        received(message);
+    return end_vector(fd, handle, message->msg_iov, message->msg_iovlen, result);
 }

@@ -6,7 +6,9 @@
 #include <sys/select.h>
 
 #include "base/clock.h"
+#include "core/process.h"
 #include "core/standin.h"
+#include "core/stream.h"
 #include "hooks/hook.h"
 
 int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t room);
@@ -65,6 +67,24 @@ static bool alone(void)
     return standin_due_ns() == CLOCK_NEVER;
 }
 
+/* A child that serves one connection often waits for it before it calls anything else of ours
+ * (nrpe): for the only descriptor of a poll(), or the highest of a select(). Nobody else's
+ * arguments are looked at: the kernel has not checked them yet. */
+static void waits_for(int fd)
+{
+    int saved = errno;
+
+    if (fd >= 0 && hook_active())
+        stream_waited(fd);
+    errno = saved;
+}
+
+static void waits_for_only(struct pollfd *fds, nfds_t count)
+{
+    if (count == 1 && process_is_new())
+        waits_for(fds->fd);
+}
+
 static int piece_milliseconds(const struct wait *wait)
 {
     /* Rounded up: not back before the time. */
@@ -118,6 +138,7 @@ HOOK int poll(struct pollfd *fds, nfds_t count, int milliseconds)
     struct wait wait;
     int result;
 
+    waits_for_only(fds, count);
     if (alone())
         return next_libc()->poll(fds, count, milliseconds);
     wait.end_ns = from_milliseconds(milliseconds);
@@ -140,6 +161,7 @@ HOOK int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
     struct wait wait;
     int result;
 
+    waits_for_only(fds, count);
     if (alone())
         return next_libc()->ppoll(fds, count, timeout, mask);
     wait.end_ns = from_timespec(timeout);
@@ -190,6 +212,13 @@ static int pieces_of_select(int count, fd_set *read, fd_set *write, fd_set *exce
     }
 }
 
+static void waits_for_highest(int count, const fd_set *read)
+{
+    if (read != NULL && count > 0 && count <= FD_SETSIZE && process_is_new() &&
+        FD_ISSET(count - 1, read))
+        waits_for(count - 1);
+}
+
 /* Sets of more than FD_SETSIZE descriptors are longer than fd_set: left alone. */
 static bool select_alone(int count)
 {
@@ -203,6 +232,7 @@ HOOK int select(int count, fd_set *restrict read, fd_set *restrict write, fd_set
     uint64_t now;
     int result;
 
+    waits_for_highest(count, read);
     if (select_alone(count))
         return next_libc()->select(count, read, write, except, timeout);
     if (timeout != NULL)
@@ -225,6 +255,7 @@ HOOK int pselect(int count, fd_set *restrict read, fd_set *restrict write, fd_se
 {
     struct wait wait;
 
+    waits_for_highest(count, read);
     if (select_alone(count))
         return next_libc()->pselect(count, read, write, except, timeout, mask);
     wait.end_ns = from_timespec(timeout);
