@@ -65,6 +65,11 @@ the_good() {
     holds "$GOOD" "$1"
 }
 
+# crowd_number NAME: closed, open or count.
+crowd_number() {
+    sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$CROWD"
+}
+
 holds() {
     /usr/bin/python3 -c '
 import json, sys
@@ -98,6 +103,7 @@ start_python() {
     port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     HOST_OUT=$BATS_TEST_TMPDIR/out
     HOST_LOG=$BATS_TEST_TMPDIR/log
+    # shellcheck disable=SC2153 # lib/hosts sets them
     setsid env CERT="$HOST_CERT" KEY="$HOST_KEY" PORT="$port" HOUR=3600 SHAKEOUT_TIMEOUT="$HOST_DEADLINE" \
         LD_PRELOAD="$SHAKEOUT_PRELOAD" /usr/bin/python3 \
         "$SHAKEOUT_ROOT/tests/servers/programs/$1" "${@:2}" >"$HOST_OUT" 2>"$HOST_LOG" 3>&- &
@@ -317,6 +323,15 @@ finished_ones_do_not_count() {
     the_good 'served >= 0.9 * tried'
 }
 
+@test "no descriptors left, and a server that tries again and again: no more go than must" {
+    host_start loop --limit 40
+    crowd --count 60 --kind half-hello --sources 60 --hold 2
+    crowd_ends
+    # Of 40 descriptors the host and the library need a few.
+    the_crowd 'open >= 30 and min(ages) >= 0.25'
+    [[ $(evicted_in_log) == $((60 - $(crowd_number open))) ]]
+}
+
 @test "finished clients stay, however full the server is" {
     host_deadline 1
     host_start SHAKEOUT_TIMEOUT=20 loop --most 20
@@ -412,8 +427,9 @@ finished_ones_do_not_count() {
     the_good 'served == tried'
 }
 
-@test "the log and the counters tell of everyone who was evicted" {
-    host_start loop --most 8
+# all_are_counted HOST [OPTION]...
+all_are_counted() {
+    host_start "$@"
     good 0.1 --every 1 # now it is known what the port speaks
     flood silent 64 2 127.9.0.1 4
     flood_ends
@@ -425,6 +441,24 @@ finished_ones_do_not_count() {
     echo "evicted $evicted, logged $logged"
     [[ $evicted -gt 100 && $evicted == "$logged" ]]
     [[ $(counted 'sum(s["shut"].values())') == "$evicted" ]]
+}
+
+@test "the log and the counters tell of everyone who was evicted: an event loop" {
+    all_are_counted loop --most 8
+}
+
+@test "the log and the counters tell of everyone who was evicted: one blocking thread" {
+    all_are_counted blocking
+}
+
+# One address is many people: a gateway, a proxy.
+@test "an address that has flooded is let in again soon after the flood" {
+    host_start blocking
+    flood silent 32 2 127.9.0.1 1
+    flood_ends
+    sleep 1.5
+    good 1 --every 0.1 --from 127.9.0.1
+    the_good 'served == tried'
 }
 
 # ---- No flood at all ------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
  * getpeername() tells, and looks whether it is ever kept from its own timer: "held up for S s".
  *
  *   --most N        takes no more than N connections at a time; the others wait in the queue
- *   --limit N       RLIMIT_NOFILE
+ *   --limit N       RLIMIT_NOFILE; where accept() fails for it, it is called again and again
  *   --busy S        computes for S seconds, and then goes on for a quarter of one
  *   --sleep S       does something else for S seconds, and then goes on for a quarter of one
  *   --later S       reads what a client says S seconds after its handshake
@@ -68,12 +68,8 @@ static void take_one(void)
     memset(address, '#', sizeof address);
     fd = by_accept4 ? accept4(polled[0].fd, (struct sockaddr *)address, &length, SOCK_CLOEXEC)
                     : accept(polled[0].fd, (struct sockaddr *)address, &length);
-    if (fd < 0 && errno == EAGAIN)
-        return; /* another process was faster */
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-        host_sleep(0.01);
-        return;
-    }
+    if (fd < 0 && (errno == EAGAIN || errno == EMFILE))
+        return; /* another process was faster; there is no room */
     if (fd < 0)
         host_die("accept");
     compare_addresses(fd, address, length);
