@@ -171,8 +171,11 @@ void pressure_let_down(struct process *process, uint32_t source)
         atomic_store_explicit(&process->let_down_ns, now, memory_order_relaxed);
         atomic_store_explicit(&process->let_down, 0, memory_order_relaxed);
     }
+    /* Nobody else is shut for it: the server may just not want these clients. But those who come
+     * again and again are kept out. */
     if (atomic_fetch_add_explicit(&process->let_down, 1, memory_order_relaxed) + 1 >= MANY)
-        want(process);
+        atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
+                              memory_order_relaxed);
 }
 
 uint64_t pressure_first_look_ns(uint64_t started_ns)
