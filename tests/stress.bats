@@ -66,7 +66,8 @@ let_go() {
     return 1
 }
 
-# A record that is not given back is 128 bytes; six thousand of them would be seen.
+# A record that is not given back is 128 bytes; six thousand of them would be 750 KiB. The host's own
+# arenas and stacks account for less than the limit.
 keeps_its_memory() {
     local before after
     visits handshake 200
@@ -78,7 +79,7 @@ keeps_its_memory() {
     let_go "$1"
     after=$(memory)
     echo "private memory: $before KiB, after 6000 more clients $after KiB"
-    ((after - before < 256))
+    ((after - before < 512))
 }
 
 endures() {
