@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/next.h"
 
@@ -39,6 +40,24 @@ static bool load(struct openssl *library, void *identity)
     return true;
 }
 
+/* Another thread may just be doing it, and needs a millisecond for it: a session that is let go
+ * meanwhile would never be followed. Who waits in vain (that thread was lost in a fork) waits once.
+ */
+static bool is_filled_in(struct openssl *library)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+
+    for (int i = 0; i < 100; i++) {
+        if (atomic_load_explicit(&library->ready, memory_order_acquire))
+            return true;
+        if (atomic_load_explicit(&library->failed, memory_order_acquire))
+            return false;
+        nanosleep(&moment, NULL);
+    }
+    atomic_store_explicit(&library->failed, true, memory_order_release);
+    return false;
+}
+
 static struct openssl *library_of(void *identity)
 {
     for (int i = 0; i < OPENSSL_LIBRARIES; i++) {
@@ -46,15 +65,15 @@ static struct openssl *library_of(void *identity)
 
         if (atomic_compare_exchange_strong_explicit(&libraries[i].identity, &taken, identity,
                                                     memory_order_acq_rel, memory_order_acquire)) {
-            if (!load(&libraries[i], identity) || !openssl_prepare(&libraries[i], i))
+            if (!load(&libraries[i], identity) || !openssl_prepare(&libraries[i], i)) {
+                atomic_store_explicit(&libraries[i].failed, true, memory_order_release);
                 return NULL;
+            }
             atomic_store_explicit(&libraries[i].ready, true, memory_order_release);
             return &libraries[i];
         }
-        /* Another thread may still be filling it in; until then it abstains. */
         if (taken == identity)
-            return atomic_load_explicit(&libraries[i].ready, memory_order_acquire) ? &libraries[i]
-                                                                                   : NULL;
+            return is_filled_in(&libraries[i]) ? &libraries[i] : NULL;
     }
     return NULL;
 }

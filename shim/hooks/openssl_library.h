@@ -46,6 +46,7 @@ enum { OPENSSL_LIBRARIES = 4 };
 struct openssl {
     _Atomic(void *) identity; /* the address of its SSL_do_handshake; NULL: place not taken */
     atomic_bool ready;
+    atomic_bool failed;         /* it lacks something: its calls go through, and are not followed */
     int ex_index;               /* where our record hangs on its SSL objects */
     openssl_callback *callback; /* our info callback for this library's objects */
 #define X(name, result, parameters) result(*name) parameters;
