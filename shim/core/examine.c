@@ -66,8 +66,8 @@ static void gather(struct process *process, const struct conn *conn, enum conn_s
         .deadline_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed),
         .hands_off = ports_hands_off(port),
         .session_unfinished = state == CONN_HANDSHAKE,
-        .tls_port = ports_learned(atomic_load_explicit(&conn->listener, memory_order_relaxed)) ||
-                    ports_speak_tls(port),
+        .tls_port =
+            ports_begin_with_tls(atomic_load_explicit(&conn->listener, memory_order_relaxed), port),
         .owns_waiting = state == CONN_OPEN && session_pigeonhole(process),
         .waiting_due_ns =
             clock_after_ns(atomic_load_explicit(&process->waited_ns, memory_order_relaxed),
@@ -245,8 +245,8 @@ bool examine_early(struct process *process, conn_handle handle, uint64_t grace_n
 bool examine_speaks_tls(const struct conn *conn, enum conn_state state)
 {
     return state == CONN_HANDSHAKE ||
-           ports_learned(atomic_load_explicit(&conn->listener, memory_order_relaxed)) ||
-           ports_speak_tls(atomic_load_explicit(&conn->port, memory_order_relaxed));
+           ports_begin_with_tls(atomic_load_explicit(&conn->listener, memory_order_relaxed),
+                                atomic_load_explicit(&conn->port, memory_order_relaxed));
 }
 
 bool examine_waits_for_server(struct process *process, conn_handle handle)

@@ -91,3 +91,8 @@ bool ports_learned(uint32_t listener)
     return listener != 0 &&
            atomic_load_explicit(&learned[listener % LEARNED], memory_order_relaxed) == listener;
 }
+
+bool ports_begin_with_tls(uint32_t listener, uint16_t port)
+{
+    return ports_learned(listener) || ports_speak_tls(port);
+}

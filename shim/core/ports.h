@@ -31,4 +31,7 @@ uint64_t ports_timeout_ns(uint16_t port);
 bool ports_learn(uint32_t listener); /* true: that is news */
 bool ports_learned(uint32_t listener);
 
+/* Any of the three: clients of this listener, on this port, begin with a handshake. */
+bool ports_begin_with_tls(uint32_t listener, uint16_t port);
+
 #endif

@@ -120,7 +120,7 @@ bool pressure_refuses(int listener, int fd)
         return false;
     port = kernel_local_port(fd);
     if (ports_hands_off(port) || !kernel_cookie(listener, &cookie) ||
-        !(ports_learned((uint32_t)cookie) || ports_speak_tls(port)) || !has_another(listener))
+        !ports_begin_with_tls((uint32_t)cookie, port) || !has_another(listener))
         return false;
     listeners_accepted(listener, (uint32_t)cookie);
     sources_shut(source);

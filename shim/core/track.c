@@ -154,7 +154,7 @@ void track_accepted(int listener, int fd)
     pending_push(process, handle);
     deadline = atomic_load_explicit(&conn_numbered(conn_number(handle))->deadline_ns,
                                     memory_order_relaxed);
-    if (ports_learned((uint32_t)listener_cookie) || ports_speak_tls(port)) {
+    if (ports_begin_with_tls((uint32_t)listener_cookie, port)) {
         reaper_watch(process, handle);
         reaper_by(process, deadline);
         pressure_accepted(process, handle, fd);
@@ -246,8 +246,8 @@ void track_touch(struct process *process, conn_handle handle)
         return;
     atomic_store_explicit(&conn->owner, epoch, memory_order_relaxed);
     pending_push(process, handle);
-    if (ports_learned(atomic_load_explicit(&conn->listener, memory_order_relaxed)) ||
-        ports_speak_tls(atomic_load_explicit(&conn->port, memory_order_relaxed))) {
+    if (ports_begin_with_tls(atomic_load_explicit(&conn->listener, memory_order_relaxed),
+                             atomic_load_explicit(&conn->port, memory_order_relaxed))) {
         reaper_watch(process, handle);
         reaper_by(process, atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed));
     }
