@@ -474,7 +474,7 @@ reused() {
 @test "busy in the middle of the handshake: good clients finish, stalled ones are shut meanwhile" {
     host_start SHAKEOUT_PRESSURE=off busy between 6
     clients quick
-    clients silent hello halfway13 good-idle good-idle12 good
+    clients silent hello halfway13 good-idle good-idle12 slow
     host_says "busy with [4-6]"
     host_done 3
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "core/kernel.h"
+#include "core/waits.h"
 
 #define PLACES 64U
 
@@ -11,8 +12,9 @@ static struct {
     _Atomic uint32_t cookie; /* the low half; 0: free */
     _Atomic int32_t fd;
     _Atomic uint32_t accepts;
-    uint32_t accepts_seen; /* the reaper's: at its last look */
-    uint32_t looks;        /* ... how many looks in a row found it stuck */
+    _Atomic uint16_t acceptor; /* the place of the thread that took the last one, see waits.h */
+    uint32_t accepts_seen;     /* the reaper's: at its last look */
+    uint32_t looks;            /* ... how many looks in a row found it stuck */
 } places[PLACES];
 
 void listeners_accepted(int fd, uint32_t cookie)
@@ -23,6 +25,7 @@ void listeners_accepted(int fd, uint32_t cookie)
         return;
     atomic_store_explicit(&places[at].fd, fd, memory_order_relaxed);
     atomic_store_explicit(&places[at].cookie, cookie, memory_order_relaxed);
+    atomic_store_explicit(&places[at].acceptor, waits_place(), memory_order_relaxed);
     atomic_fetch_add_explicit(&places[at].accepts, 1, memory_order_relaxed);
 }
 
@@ -41,7 +44,7 @@ static uint32_t queue_length(uint32_t at)
     return 0;
 }
 
-uint32_t listeners_stuck(uint32_t moment, uint32_t *waiting)
+uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting)
 {
     uint32_t stuck = 0;
 
@@ -51,7 +54,9 @@ uint32_t listeners_stuck(uint32_t moment, uint32_t *waiting)
         uint32_t accepts = atomic_load_explicit(&places[at].accepts, memory_order_relaxed);
 
         *waiting += length;
-        if (length == 0 || accepts != places[at].accepts_seen)
+        if (length == 0 || accepts != places[at].accepts_seen ||
+            !waits_for_room(process,
+                            atomic_load_explicit(&places[at].acceptor, memory_order_relaxed)))
             places[at].looks = 0;
         else if (places[at].looks < UINT32_MAX)
             places[at].looks++;

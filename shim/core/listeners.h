@@ -7,12 +7,14 @@
 
 #include <stdint.h>
 
+#include "core/process.h"
+
 /* accept() has returned, or tried to return, a connection of this listener. */
 void listeners_accepted(int fd, uint32_t cookie);
 
 /* The reaper: how many clients wait in queues that have not moved for `moment` looks in a row:
- * somebody waits at each look, and nothing was accepted in between. *waiting is set to whether
- * anybody waits anywhere. */
-uint32_t listeners_stuck(uint32_t moment, uint32_t *waiting);
+ * somebody waits at each look, the server waits for other clients (waits.h), and nothing was
+ * accepted in between. *waiting is set to how many wait anywhere. */
+uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting);
 
 #endif

@@ -18,6 +18,7 @@
 #include "core/remedy.h"
 #include "core/report.h"
 #include "core/sources.h"
+#include "core/waits.h"
 
 #define LOOK_NS        (100 * CLOCK_MILLISECOND)
 #define LOOK_SELDOM_NS CLOCK_SECOND
@@ -206,8 +207,9 @@ static uint32_t unread(struct process *process, const struct deadlines *queue)
 }
 
 /* Of these, how many must have room made for them: none, until `moment` looks in a row have found
- * some, and the server has got on with nobody meanwhile. One blocking pool of workers behind an
- * accepting thread shows only there; a server that works them off does not, however many they are.
+ * some, and a thread waiting for another client, and the server has got on with nobody meanwhile.
+ * One blocking pool of workers behind an accepting thread shows only there; a server that works
+ * them off does not, however many they are.
  */
 static uint32_t unread_stuck(struct process *process, const struct deadlines *queue,
                              uint32_t moment, uint32_t *waiting)
@@ -217,7 +219,7 @@ static uint32_t unread_stuck(struct process *process, const struct deadlines *qu
     uint32_t lying = unread(process, queue);
     uint32_t now = atomic_load_explicit(&progress, memory_order_relaxed);
 
-    looks = lying != 0 && now == progress_seen ? looks + 1 : 0;
+    looks = lying != 0 && now == progress_seen && waits_for_client(process) ? looks + 1 : 0;
     progress_seen = now;
     *waiting += lying;
     return looks >= moment ? lying : 0;
@@ -255,7 +257,7 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
     bool worked;
     uint32_t moment = lasting ? LOOKS_MORE : LOOKS_FIRST;
     uint32_t waiting = 0;
-    uint32_t stuck = listeners_stuck(moment, &waiting);
+    uint32_t stuck = listeners_stuck(process, moment, &waiting);
 
     stuck += unread_stuck(process, queue, moment, &waiting);
     /* A stalled client that is in nobody's way is looked at less and less often. */

@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define WAITS_PLACES 512
+
 struct process {
     _Atomic int32_t pid;
     _Atomic uint16_t epoch;
@@ -41,6 +43,7 @@ struct process {
     _Atomic uint32_t let_down;
     _Atomic uint32_t refused; /* ... and so many were shut at the door, not reported yet */
     _Atomic bool reporting;   /* a line of the log is held back */
+    _Atomic uint8_t waits[WAITS_PLACES]; /* see waits.h */
 };
 
 /* This process's state, made on the first call. NULL in a vfork child, and where the kernel cannot

@@ -60,12 +60,14 @@ static void touch_inherited(conn_handle handle)
         track_touch(process, handle);
 }
 
-void stream_waited(int fd)
+bool stream_waited(int fd)
 {
     conn_handle handle = fdmap_get(fd);
 
-    if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) != 0)
-        touch_inherited(handle);
+    if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
+        return false;
+    touch_inherited(handle);
+    return true;
 }
 
 /* Under pressure: this client's progress may be all that it will get. */

@@ -25,8 +25,9 @@ static inline bool stream_read_matters(int fd)
 }
 
 /* The program waits for this descriptor alone. In a child that was forked to serve it, that may be
- * the first that is heard of it. Cheap; any thread. errno is not kept. */
-void stream_waited(int fd);
+ * the first that is heard of it. True: it is a client's, with its handshake unfinished. Cheap; any
+ * thread. errno is not kept. */
+bool stream_waited(int fd);
 
 /* The server has sent these bytes on an unfinished connection. */
 void stream_written(conn_handle handle, const void *bytes, size_t length);

@@ -9,6 +9,7 @@
 
 #include "core/stream.h"
 #include "core/track.h"
+#include "core/waits.h"
 #include "hooks/hook.h"
 
 /* With these the bytes are left where they are, cut off, or no bytes of the stream at all. */
@@ -21,7 +22,7 @@ ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int flags
                        struct sockaddr *address, socklen_t *length);
 
 /* Nearly every read of a program has nothing to tell: it does not even look at errno. */
-static inline conn_handle begin(int fd)
+static inline conn_handle begin(int fd, int flags)
 {
     conn_handle handle;
     int saved;
@@ -31,57 +32,64 @@ static inline conn_handle begin(int fd)
     saved = errno;
     handle = stream_read_begin(fd);
     errno = saved;
+    if (handle == 0 || (flags & NOT_THE_STREAM) != 0)
+        return 0;
+    waits_begin(WAITS_FOR_CLIENT);
     return handle;
+}
+
+static void tell(int fd, conn_handle handle, const void *bytes, size_t length)
+{
+    int saved = errno;
+
+    stream_read_end(fd, handle, bytes, length);
+    errno = saved;
 }
 
 static inline ssize_t end(int fd, conn_handle handle, const void *bytes, ssize_t result)
 {
-    int saved;
-
-    if (handle == 0 || result <= 0)
+    if (handle == 0)
         return result;
-    saved = errno;
-    stream_read_end(fd, handle, bytes, (size_t)result);
-    errno = saved;
+    waits_end();
+    if (result > 0)
+        tell(fd, handle, bytes, (size_t)result);
     return result;
 }
 
 static ssize_t end_vector(int fd, conn_handle handle, const struct iovec *vector, size_t count,
                           ssize_t result)
 {
-    size_t left = handle != 0 && result > 0 ? (size_t)result : 0;
+    size_t left = result > 0 ? (size_t)result : 0;
 
+    if (handle == 0)
+        return result;
+    waits_end();
     for (size_t i = 0; i < count && left > 0; i++) {
         size_t length = vector[i].iov_len < left ? vector[i].iov_len : left;
 
-        end(fd, handle, vector[i].iov_base, (ssize_t)length);
+        tell(fd, handle, vector[i].iov_base, length);
         left -= length;
     }
     return result;
 }
 
-static conn_handle unless(conn_handle handle, int flags)
-{
-    return (flags & NOT_THE_STREAM) != 0 ? 0 : handle;
-}
-
 HOOK ssize_t read(int fd, void *buffer, size_t size)
 {
-    conn_handle handle = begin(fd);
+    conn_handle handle = begin(fd, 0);
 
     return end(fd, handle, buffer, next_libc()->read(fd, buffer, size));
 }
 
 HOOK ssize_t __read_chk(int fd, void *buffer, size_t size, size_t room)
 {
-    conn_handle handle = begin(fd);
+    conn_handle handle = begin(fd, 0);
 
     return end(fd, handle, buffer, next_libc()->__read_chk(fd, buffer, size, room));
 }
 
 HOOK ssize_t readv(int fd, const struct iovec *vector, int count)
 {
-    conn_handle handle = begin(fd);
+    conn_handle handle = begin(fd, 0);
 
     return end_vector(fd, handle, vector, count > 0 ? (size_t)count : 0,
                       next_libc()->readv(fd, vector, count));
@@ -89,14 +97,14 @@ HOOK ssize_t readv(int fd, const struct iovec *vector, int count)
 
 HOOK ssize_t recv(int fd, void *buffer, size_t size, int flags)
 {
-    conn_handle handle = unless(begin(fd), flags);
+    conn_handle handle = begin(fd, flags);
 
     return end(fd, handle, buffer, next_libc()->recv(fd, buffer, size, flags));
 }
 
 HOOK ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flags)
 {
-    conn_handle handle = unless(begin(fd), flags);
+    conn_handle handle = begin(fd, flags);
 
     return end(fd, handle, buffer, next_libc()->__recv_chk(fd, buffer, size, room, flags));
 }
@@ -104,7 +112,7 @@ HOOK ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t room, int flag
 HOOK ssize_t recvfrom(int fd, void *restrict buffer, size_t size, int flags,
                       struct sockaddr *restrict address, socklen_t *restrict length)
 {
-    conn_handle handle = unless(begin(fd), flags);
+    conn_handle handle = begin(fd, flags);
 
     return end(fd, handle, buffer, next_libc()->recvfrom(fd, buffer, size, flags, address, length));
 }
@@ -112,7 +120,7 @@ HOOK ssize_t recvfrom(int fd, void *restrict buffer, size_t size, int flags,
 HOOK ssize_t __recvfrom_chk(int fd, void *restrict buffer, size_t size, size_t room, int flags,
                             struct sockaddr *restrict address, socklen_t *restrict length)
 {
-    conn_handle handle = unless(begin(fd), flags);
+    conn_handle handle = begin(fd, flags);
 
     return end(fd, handle, buffer,
                next_libc()->__recvfrom_chk(fd, buffer, size, room, flags, address, length));
@@ -142,12 +150,10 @@ static void received(struct msghdr *message)
 
 HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-    conn_handle handle = unless(begin(fd), flags);
+    conn_handle handle = begin(fd, flags);
     ssize_t result = next_libc()->recvmsg(fd, message, flags);
 
-    if (result <= 0)
-        return result;
-    if (message->msg_controllen != 0 && hook_active())
+    if (result > 0 && message->msg_controllen != 0 && hook_active())
         received(message);
     return end_vector(fd, handle, message->msg_iov, message->msg_iovlen, result);
 }

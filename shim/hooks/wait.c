@@ -1,5 +1,5 @@
-/* Where event loops wait. With a reaper thread these only look whether there is one; without, the
- * deadlines are kept from here, see core/standin.h. */
+/* Where event loops wait. With a reaper thread these only say so, for who asks why a server takes
+ * nobody (core/waits.h); without, the deadlines are kept from here, see core/standin.h. */
 #undef _FORTIFY_SOURCE
 #include <poll.h>
 #include <sys/epoll.h>
@@ -9,6 +9,7 @@
 #include "core/process.h"
 #include "core/standin.h"
 #include "core/stream.h"
+#include "core/waits.h"
 #include "hooks/hook.h"
 
 int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t room);
@@ -67,22 +68,41 @@ static bool alone(void)
     return standin_due_ns() == CLOCK_NEVER;
 }
 
-/* A child that serves one connection often waits for it before it calls anything else of ours
- * (nrpe): for the only descriptor of a poll(), or the highest of a select(). Nobody else's
- * arguments are looked at: the kernel has not checked them yet. */
-static void waits_for(int fd)
-{
-    int saved = errno;
+/* For what the calling thread waits from here to the end of the block; WAITS_NOT: for nothing that
+ * anybody asks about. */
+#define WAITS(what) __attribute__((cleanup(waits_over))) const enum waits waiting = waits_now(what)
 
-    if (fd >= 0 && hook_active())
-        stream_waited(fd);
-    errno = saved;
+static enum waits waits_now(enum waits what)
+{
+    if (what != WAITS_NOT)
+        waits_begin(what);
+    return what;
 }
 
-static void waits_for_only(struct pollfd *fds, nfds_t count)
+static void waits_over(const enum waits *what)
 {
-    if (count == 1 && process_is_new())
-        waits_for(fds->fd);
+    if (*what != WAITS_NOT)
+        waits_end();
+}
+
+/* Who waits for one descriptor alone waits for a client, or for something else of its own (another
+ * server's answer, a lock). A child that serves one connection often does so before it calls
+ * anything else of ours (nrpe). */
+static enum waits waits_for_one(int fd)
+{
+    int saved = errno;
+    bool client = fd >= 0 && hook_active() && stream_waited(fd);
+
+    errno = saved;
+    return client ? WAITS_FOR_CLIENT : WAITS_NOT;
+}
+
+/* The arguments of larger calls are not looked at: the kernel has not checked them yet. */
+static enum waits waits_of_poll(const struct pollfd *fds, nfds_t count)
+{
+    if (count == 1 && fds != NULL)
+        return waits_for_one(fds->fd);
+    return count != 0 ? WAITS_FOR_EVENTS : WAITS_NOT;
 }
 
 static int piece_milliseconds(const struct wait *wait)
@@ -104,6 +124,7 @@ static int piece_or_ever(const struct wait *wait)
 
 HOOK int epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds)
 {
+    WAITS(WAITS_FOR_EVENTS);
     struct wait wait;
     int result;
 
@@ -120,6 +141,7 @@ HOOK int epoll_wait(int epoll, struct epoll_event *events, int count, int millis
 HOOK int epoll_pwait(int epoll, struct epoll_event *events, int count, int milliseconds,
                      const sigset_t *mask)
 {
+    WAITS(WAITS_FOR_EVENTS);
     struct wait wait;
     int result;
 
@@ -135,10 +157,10 @@ HOOK int epoll_pwait(int epoll, struct epoll_event *events, int count, int milli
 
 HOOK int poll(struct pollfd *fds, nfds_t count, int milliseconds)
 {
+    WAITS(waits_of_poll(fds, count));
     struct wait wait;
     int result;
 
-    waits_for_only(fds, count);
     if (alone())
         return next_libc()->poll(fds, count, milliseconds);
     wait.end_ns = from_milliseconds(milliseconds);
@@ -158,10 +180,10 @@ HOOK int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t r
 HOOK int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                const sigset_t *mask)
 {
+    WAITS(waits_of_poll(fds, count));
     struct wait wait;
     int result;
 
-    waits_for_only(fds, count);
     if (alone())
         return next_libc()->ppoll(fds, count, timeout, mask);
     wait.end_ns = from_timespec(timeout);
@@ -212,11 +234,13 @@ static int pieces_of_select(int count, fd_set *read, fd_set *write, fd_set *exce
     }
 }
 
-static void waits_for_highest(int count, const fd_set *read)
+/* One descriptor alone is the highest; the sets are looked at in a new child only. */
+static enum waits waits_of_select(int count, const fd_set *read)
 {
     if (read != NULL && count > 0 && count <= FD_SETSIZE && process_is_new() &&
         FD_ISSET(count - 1, read))
-        waits_for(count - 1);
+        return waits_for_one(count - 1);
+    return count != 0 ? WAITS_FOR_EVENTS : WAITS_NOT;
 }
 
 /* Sets of more than FD_SETSIZE descriptors are longer than fd_set: left alone. */
@@ -228,11 +252,11 @@ static bool select_alone(int count)
 HOOK int select(int count, fd_set *restrict read, fd_set *restrict write, fd_set *restrict except,
                 struct timeval *restrict timeout)
 {
+    WAITS(waits_of_select(count, read));
     struct wait wait = {.end_ns = CLOCK_NEVER};
     uint64_t now;
     int result;
 
-    waits_for_highest(count, read);
     if (select_alone(count))
         return next_libc()->select(count, read, write, except, timeout);
     if (timeout != NULL)
@@ -253,9 +277,9 @@ HOOK int select(int count, fd_set *restrict read, fd_set *restrict write, fd_set
 HOOK int pselect(int count, fd_set *restrict read, fd_set *restrict write, fd_set *restrict except,
                  const struct timespec *restrict timeout, const sigset_t *restrict mask)
 {
+    WAITS(waits_of_select(count, read));
     struct wait wait;
 
-    waits_for_highest(count, read);
     if (select_alone(count))
         return next_libc()->pselect(count, read, write, except, timeout, mask);
     wait.end_ns = from_timespec(timeout);

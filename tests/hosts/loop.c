@@ -5,7 +5,8 @@
  *   --most N        takes no more than N connections at a time; the others wait in the queue
  *   --limit N       RLIMIT_NOFILE; where accept() fails for it, it is called again and again
  *   --busy S        computes for S seconds, and then goes on for a quarter of one
- *   --sleep S       does something else for S seconds, and then goes on for a quarter of one
+ *   --sleep S       sleeps for S seconds, and then goes on for a quarter of one
+ *   --ask S         the same, but it polls for an answer that comes from somewhere else
  *   --later S       reads what a client says S seconds after its handshake
  *   --deny ADDRESS  closes who comes from there as soon as it is accepted
  *   --accept4       accepts with accept4()
@@ -136,12 +137,25 @@ static void compute(double seconds)
         ;
 }
 
+/* Something that is no client, and does not answer. */
+static void ask(double seconds)
+{
+    static int answer[2];
+
+    if (answer[1] == 0 && pipe(answer) < 0)
+        host_die("pipe");
+    if (poll(&(struct pollfd){.fd = answer[0], .events = POLLIN}, 1, (int)(1000 * seconds)) < 0 &&
+        errno != EINTR)
+        host_die("poll");
+}
+
 int main(int argc, char **argv)
 {
     const size_t most = strtoul(host_value(argc, argv, "--most", "2000"), NULL, 10);
     const rlim_t limit = strtoul(host_value(argc, argv, "--limit", "0"), NULL, 10);
     const double busy = strtod(host_value(argc, argv, "--busy", "0"), NULL);
     const double asleep = strtod(host_value(argc, argv, "--sleep", "0"), NULL);
+    const double asking = strtod(host_value(argc, argv, "--ask", "0"), NULL);
     double next = host_now();
     double before;
 
@@ -162,9 +176,11 @@ int main(int argc, char **argv)
         if (poll(polled, count, 50) < 0 && errno != EINTR)
             host_die("poll");
         before = host_now();
-        if (busy + asleep > 0 && before >= next) {
+        if (busy + asleep + asking > 0 && before >= next) {
             compute(busy);
             host_sleep(asleep);
+            if (asking > 0)
+                ask(asking);
             next = host_now() + 0.25;
         }
         for (size_t i = count; i-- > 1;)
@@ -172,7 +188,7 @@ int main(int argc, char **argv)
                 drop(i);
         if ((polled[0].revents & POLLIN) != 0)
             take_one();
-        if (host_now() > before + busy + asleep + 0.7)
+        if (host_now() > before + busy + asleep + asking + 0.7)
             host_say("held up for %.3f s", host_now() - before);
     }
 }

@@ -59,11 +59,11 @@ host_start() {
     HOST_PORT=$(host_number port)
 }
 
-# host_wait WHAT COMMAND...: until COMMAND succeeds, for 10 s at most.
+# host_wait WHAT COMMAND...: until COMMAND succeeds, for 30 s at most.
 host_wait() {
     local what=$1 i
     shift
-    for ((i = 0; i < 500; i++)); do
+    for ((i = 0; i < 1500; i++)); do
         if "$@"; then
             return 0
         fi
@@ -71,7 +71,7 @@ host_wait() {
         sleep 0.02
     done
     "$@" && return 0
-    echo "no $what within 10 s from the host (pid $HOST_PID):" >&2
+    echo "no $what within 30 s from the host (pid $HOST_PID):" >&2
     head -n 50 "$HOST_OUT" "$HOST_LOG" >&2
     return 1
 }

@@ -13,6 +13,8 @@
 
 #include "core/kernel.h"
 #include "core/listeners.h"
+#include "core/process.h"
+#include "core/waits.h"
 
 #define MOMENT 3U
 #define MOST   16
@@ -75,7 +77,7 @@ static void assert_look(uint32_t stuck, uint32_t waiting)
 {
     uint32_t seen = 12345;
 
-    assert_int_equal(listeners_stuck(MOMENT, &seen), stuck);
+    assert_int_equal(listeners_stuck(process_here(), MOMENT, &seen), stuck);
     assert_int_equal(seen, waiting);
 }
 
@@ -166,6 +168,24 @@ static void one_queue_does_not_excuse_another(void **state)
     assert_look(0, 0);
 }
 
+/* It computes, or sleeps: nobody is in the way of those who wait. */
+static void a_server_that_does_something_else_is_not_stuck(void **state)
+{
+    struct listener listener = open_listener();
+
+    (void)state;
+    clients_come(&listener, 3);
+    take(&listener);
+    waits_end();
+    for (unsigned int i = 0; i < 2 * MOMENT; i++)
+        assert_look(0, 2);
+    waits_begin(WAITS_FOR_EVENTS);
+    for (unsigned int i = 1; i < MOMENT; i++)
+        assert_look(0, 2);
+    assert_look(2, 2);
+    close_listener(&listener);
+}
+
 /* The number may be anybody's by now. */
 static void a_closed_listener_is_forgotten(void **state)
 {
@@ -199,6 +219,14 @@ static void a_connection_is_no_listener(void **state)
     close_listener(&listener);
 }
 
+static int in_an_event_loop(void **state)
+{
+    (void)state;
+    assert_non_null(process_here());
+    waits_begin(WAITS_FOR_EVENTS);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,9 +236,10 @@ int main(void)
         cmocka_unit_test(a_queue_that_moves_is_not_stuck_however_long),
         cmocka_unit_test(one_that_moves_again_has_its_moment_again),
         cmocka_unit_test(one_queue_does_not_excuse_another),
+        cmocka_unit_test(a_server_that_does_something_else_is_not_stuck),
         cmocka_unit_test(a_closed_listener_is_forgotten),
         cmocka_unit_test(a_connection_is_no_listener),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, in_an_event_loop, NULL);
 }

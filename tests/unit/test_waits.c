@@ -1,0 +1,129 @@
+/* Why a server takes nobody, by what its threads wait for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/waits.h"
+
+/* Another thread, which waits, and ends while it does. */
+static void *waiting(void *what)
+{
+    waits_begin(*(const enum waits *)what);
+    return (void *)(uintptr_t)waits_place();
+}
+
+static uint16_t other(enum waits what)
+{
+    pthread_t thread;
+    void *place;
+
+    assert_int_equal(pthread_create(&thread, NULL, waiting, &what), 0);
+    assert_int_equal(pthread_join(thread, &place), 0);
+    return (uint16_t)(uintptr_t)place;
+}
+
+static int nobody_waits(void **state)
+{
+    struct process *process = process_here();
+
+    (void)state;
+    assert_non_null(process);
+    for (int i = 0; i < WAITS_PLACES; i++)
+        process->waits[i] = WAITS_NEVER;
+    return 0;
+}
+
+/* What the accepting thread does, what another one does: does the server wait for room? */
+static void who_waits_for_what(void **state)
+{
+    static const struct {
+        enum waits acceptor;
+        enum waits other;
+        bool room;
+    } cases[] = {
+        /* An event loop, one thread for everything. */
+        {WAITS_FOR_EVENTS, WAITS_NEVER, true},
+        {WAITS_NOT, WAITS_NEVER, false},
+        /* One with helpers that wait, too. */
+        {WAITS_NOT, WAITS_FOR_EVENTS, false},
+        {WAITS_FOR_EVENTS, WAITS_FOR_EVENTS, true},
+        /* One client after the other. */
+        {WAITS_FOR_CLIENT, WAITS_NEVER, true},
+        /* A pool of workers, and one that gives them their clients. */
+        {WAITS_NEVER, WAITS_FOR_CLIENT, true},
+        {WAITS_NOT, WAITS_FOR_CLIENT, true},
+        {WAITS_NEVER, WAITS_NOT, false},
+        {WAITS_NEVER, WAITS_FOR_EVENTS, true},
+        {WAITS_NEVER, WAITS_NEVER, false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct process *process = process_here();
+
+        nobody_waits(state);
+        process->waits[waits_place()] = (uint8_t)cases[i].acceptor;
+        process->waits[other(WAITS_NOT)] = (uint8_t)cases[i].other;
+        if (waits_for_room(process, waits_place()) != cases[i].room)
+            fail_msg("case %zu", i);
+        assert_int_equal(waits_for_client(process), cases[i].acceptor == WAITS_FOR_CLIENT ||
+                                                        cases[i].other == WAITS_FOR_CLIENT);
+    }
+}
+
+static void each_thread_has_a_place_of_its_own(void **state)
+{
+    uint16_t first = other(WAITS_FOR_EVENTS);
+    uint16_t second = other(WAITS_FOR_CLIENT);
+
+    (void)state;
+    assert_int_not_equal(first, second);
+    assert_int_not_equal(first, waits_place());
+    assert_int_equal(process_here()->waits[first], WAITS_FOR_EVENTS);
+    assert_int_equal(process_here()->waits[second], WAITS_FOR_CLIENT);
+    waits_begin(WAITS_FOR_EVENTS);
+    waits_end();
+    assert_int_equal(process_here()->waits[waits_place()], WAITS_NOT);
+}
+
+static void more_threads_than_places_share_them(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * WAITS_PLACES; i++)
+        assert_in_range(other(WAITS_FOR_EVENTS), 0, WAITS_PLACES - 1);
+}
+
+/* What the parent's threads wait for is nothing to the child. */
+static void a_child_begins_anew(void **state)
+{
+    pid_t pid;
+    int status;
+
+    (void)state;
+    waits_begin(WAITS_FOR_CLIENT);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(waits_for_client(process_here()) ? 1 : 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_true(waits_for_client(process_here()));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(who_waits_for_what, nobody_waits),
+        cmocka_unit_test_setup(each_thread_has_a_place_of_its_own, nobody_waits),
+        cmocka_unit_test_setup(more_threads_than_places_share_them, nobody_waits),
+        cmocka_unit_test_setup(a_child_begins_anew, nobody_waits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
