@@ -15,8 +15,6 @@
 #   flood      how many stalled clients at once (default 200; 0: the server cannot)
 #   room       how late, in seconds, a stalled client may be shut (default 0.3)
 #   defer      how long the kernel may keep a silent client from accept() (TCP_DEFER_ACCEPT), seconds
-#   pressure   off: takes clients more slowly than these come, so that the worst of them would be shut
-#              before their deadline
 #   lazy       yes: makes no TLS object before the first byte after STARTTLS, so that a silent client
 #              cannot be told from one that speaks plaintext, and must not be shut
 #   copies     yes: several processes hold each connection, so that it may be logged more than once
@@ -144,9 +142,6 @@ write_run_command() {
         echo "export LD_PRELOAD='$SHAKEOUT_PRELOAD' SHAKEOUT_TIMEOUT='$deadline'"
         if [[ $(server_meta "$name" log) != stderr ]]; then
             echo "export SHAKEOUT_LOG='$SERVER_LOG'"
-        fi
-        if [[ $(server_meta "$name" pressure) == off ]]; then
-            echo "export SHAKEOUT_PRESSURE=off"
         fi
         if [[ $(server_meta "$name" ports) == yes ]]; then
             echo "export SHAKEOUT_PORTS='$SERVER_PORT'"
