@@ -302,7 +302,6 @@ teardown() {
     check_server node-https
 }
 
-# bats test_tags=slow
 @test "nodejs-debian" {
     check_server nodejs-debian
 }
@@ -321,7 +320,6 @@ teardown() {
     check_server openssl-s_server
 }
 
-# bats test_tags=slow
 @test "openssl-s_server-www" {
     check_server openssl-s_server-www
 }
@@ -393,7 +391,6 @@ teardown() {
     check_server python-blocking
 }
 
-# bats test_tags=slow
 @test "python-threads" {
     check_server python-threads
 }
@@ -403,7 +400,6 @@ teardown() {
     check_server qemu-nbd
 }
 
-# bats test_tags=slow
 @test "redis" {
     check_server redis
 }
@@ -431,7 +427,6 @@ teardown() {
     check_server squid
 }
 
-# bats test_tags=slow
 @test "stunnel" {
     check_server stunnel
 }
@@ -461,7 +456,6 @@ teardown() {
     check_server uvicorn
 }
 
-# bats test_tags=slow
 @test "uvloop" {
     check_server uvloop
 }
