@@ -127,6 +127,24 @@ END
     [[ $(stat -c %a units/my-server.service.d/shakeout.conf) == 644 ]]
 }
 
+@test "the installed library is taken before that of the source tree, which is told" {
+    PATH="$ROOT/opt/shakeout/bin:$PATH" run -0 --separate-stderr "$SHAKEOUT_ROOT/scripts/systemd-dropin" my-server
+    [[ -z $stderr && $output == *"\"LD_PRELOAD=$ROOT/opt/shakeout/lib/shakeout/libshakeout.so\""* ]]
+    mkdir -p tree/scripts tree/build
+    cp "$SHAKEOUT_ROOT/scripts/systemd-dropin" tree/scripts
+    cp "$SHAKEOUT_CMD" "$SHAKEOUT_LIB" tree/build
+    PATH=/usr/bin:/bin run ! type -P shakeout || skip "one is installed on this machine"
+    PATH=/usr/bin:/bin run -0 --separate-stderr tree/scripts/systemd-dropin my-server
+    [[ $output == *"\"LD_PRELOAD=$PWD/tree/build/libshakeout.so\""* && $stderr == *"make install"* ]]
+}
+
+@test "--install knows the instance of a template" {
+    need systemd-analyze systemd
+    unit my-server@.service
+    run -0 dropin --install my-server@main
+    [[ -e units/my-server@main.service.d/shakeout.conf ]]
+}
+
 @test "--install writes nothing that systemd-analyze does not accept" {
     need systemd-analyze systemd
     unit my-server.service
