@@ -7,13 +7,10 @@
 
 bats_require_minimum_version 1.5.0
 load lib/env
+load lib/command
 
 setup_file() {
-    # Anybody may enter it: some tests run as nobody.
-    FILES=$(mktemp -d "${TMPDIR:-/tmp}/shakeout-check.XXXXXX")
-    export FILES
-    chmod 755 "$FILES"
-    echo 'int main(void) { return 0; }' >"$FILES/program.c"
+    command_files
     gcc -o "$FILES/plain" "$FILES/program.c"
     gcc -static -o "$FILES/static" "$FILES/program.c"
     linked_with openssl libssl.so.3
@@ -29,20 +26,8 @@ linked_with() {
     gcc -o "$FILES/$1" "$FILES/program.c" -Wl,--no-as-needed "$FILES/$2"
 }
 
-teardown_file() {
-    rm -r "$FILES"
-}
-
 setup() {
-    no_sanitizer "the command is tested as it is installed, without sanitizers"
-    unset LD_PRELOAD "${!SHAKEOUT_@}" PYSSLPROTO37_HANDSHAKE_TIMEOUT
-    load lib/env # what was unset just now
-    DIR=$(mktemp -d "$FILES/test.XXXXXX")
-    chmod 755 "$DIR"
-    mkdir "$DIR/bin"
-    cp "$SHAKEOUT_CMD" "$SHAKEOUT_LIB" "$DIR/bin"
-    SHAKEOUT=$DIR/bin/shakeout
-    cd "$DIR" || return 1
+    command_setup
     RUNNING=
 }
 
@@ -60,14 +45,9 @@ checked() {
 
 # start COMMAND...: in the background; it says that it runs by making the file `ready`
 start() {
-    local tries
     "$@" 3>&- &
     RUNNING=$!
-    for ((tries = 0; tries < 200; tries++)); do
-        [[ ! -e ready ]] || return 0
-        sleep 0.05
-    done
-    return 1
+    wait_for test -e ready
 }
 
 python_with() {
@@ -110,20 +90,20 @@ python_with() {
 }
 
 @test "a setuid program is not protected for others" {
-    [[ $EUID -eq 0 ]] || skip "only root can make a setuid program"
+    need_root "make a setuid program"
     cp "$FILES/openssl" program
     chmod 4755 program
-    run -1 setpriv --reuid=65534 --regid=65534 --clear-groups -- "$SHAKEOUT" --check ./program
+    run -1 as_nobody "$SHAKEOUT" --check ./program
     [[ $output == *"gains privileges"* ]]
     checked 0 ./program
     [[ $output == *"privileges    setuid"* ]]
 }
 
 @test "a program that may be run but not read: it cannot tell" {
-    [[ $EUID -eq 0 ]] || skip "only root can run a program as somebody else"
+    need_root "run a program as somebody else"
     cp "$FILES/openssl" program
     chmod 711 program
-    run -2 setpriv --reuid=65534 --regid=65534 --clear-groups -- "$SHAKEOUT" --check ./program
+    run -2 as_nobody "$SHAKEOUT" --check ./program
     [[ $output == *"cannot tell: it cannot be read" ]]
 }
 
@@ -150,8 +130,8 @@ python_with() {
 }
 
 @test "another user's process: status 2 and an error" {
-    [[ $EUID -eq 0 ]] || skip "only root can run a program as somebody else"
-    run -2 setpriv --reuid=65534 --regid=65534 --clear-groups -- "$SHAKEOUT" --check "$$"
+    need_root "run a program as somebody else"
+    run -2 as_nobody "$SHAKEOUT" --check "$$"
     [[ $output == "shakeout: cannot check process $$: Permission denied" ]]
 }
 

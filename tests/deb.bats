@@ -24,8 +24,7 @@ teardown_file() {
 }
 
 setup() {
-    unset LD_PRELOAD "${!SHAKEOUT_@}"
-    load lib/env # what was unset just now
+    unset_settings
     PACKAGES=("$FILES"/one/libshakeout_*.deb "$FILES"/one/shakeout_*.deb)
 }
 

@@ -4,19 +4,6 @@
 load lib/env
 load lib/hosts
 
-setup_file() {
-    hosts_certificate
-}
-
-setup() {
-    shakeout_setup
-}
-
-teardown() {
-    host_stop
-    shakeout_teardown
-}
-
 # ---- Who drives the handshake, and how ----
 
 @test "blocking SSL_accept: each stalled client in turn is shut, and the next one is served" {

@@ -8,33 +8,17 @@
 
 bats_require_minimum_version 1.5.0
 load lib/env
+load lib/command
 
 setup_file() {
-    # Anybody may enter it: some tests run as nobody.
-    FILES=$(mktemp -d "${TMPDIR:-/tmp}/shakeout-launcher.XXXXXX")
-    export FILES
-    chmod 755 "$FILES"
-    echo 'int main(void) { return 0; }' >"$FILES/program.c"
+    command_files
     gcc -o "$FILES/dynamic" "$FILES/program.c"
     gcc -static -o "$FILES/static" "$FILES/program.c"
     gcc -static-pie -o "$FILES/static-pie" "$FILES/program.c"
 }
 
-teardown_file() {
-    rm -r "$FILES"
-}
-
 setup() {
-    no_sanitizer "the command is tested as it is installed, without sanitizers"
-    unset LD_PRELOAD "${!SHAKEOUT_@}" PYSSLPROTO37_HANDSHAKE_TIMEOUT
-    load lib/env # what was unset just now
-    DIR=$(mktemp -d "$FILES/test.XXXXXX")
-    chmod 755 "$DIR"
-    mkdir "$DIR/bin"
-    cp "$SHAKEOUT_CMD" "$SHAKEOUT_LIB" "$DIR/bin"
-    SHAKEOUT=$DIR/bin/shakeout
-    LIBRARY=$DIR/bin/libshakeout.so
-    cd "$DIR" || return 1
+    command_setup
 }
 
 # refused REASON ARG...: exit status 125, the reason in one line, and the command did not run
@@ -46,19 +30,6 @@ refused() {
     [[ ${#stderr_lines[@]} -eq 1 ]]
     [[ $stderr == "shakeout: "*"$reason"* ]]
     [[ ! -e started ]]
-}
-
-# As a user that is not root, whoever runs the tests.
-as_nobody() {
-    if [[ $EUID -eq 0 ]]; then
-        setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
-    else
-        "$@"
-    fi
-}
-
-need_root() {
-    [[ $EUID -eq 0 ]] || skip "only root can $1"
 }
 
 script() {
@@ -189,11 +160,8 @@ script() {
 
 @test "a signal to shakeout's pid reaches the command" {
     "$SHAKEOUT" sh -c 'trap "exit 42" TERM; : >ready; while :; do sleep 0.05; done' 3>&- &
-    local pid=$! tries status=0
-    for ((tries = 0; tries < 100; tries++)); do
-        [[ ! -e ready ]] || break
-        sleep 0.05
-    done
+    local pid=$! status=0
+    wait_for test -e ready
     kill -TERM "$pid"
     wait "$pid" || status=$?
     [[ $status -eq 42 ]]

@@ -4,10 +4,6 @@
 load lib/env
 load lib/hosts
 
-setup_file() {
-    hosts_certificate
-}
-
 setup() {
     shakeout_setup
     LOG=$BATS_TEST_TMPDIR/shakeout.log
@@ -202,13 +198,7 @@ collect() {
     rm -f "$1"
     /usr/bin/python3 "$SHAKEOUT_ROOT/tests/clients/datagrams.py" "$1" >>"$LOG" 3>&- &
     COLLECTOR=$!
-    local i
-    for ((i = 0; i < 500; i++)); do
-        if [[ -S $1 ]]; then return 0; fi
-        sleep 0.02
-    done
-    echo "no collector at $1" >&2
-    return 1
+    wait_for test -S "$1"
 }
 
 collector_stop() {

@@ -24,8 +24,7 @@ teardown_file() {
 
 setup() {
     no_sanitizer "installing has nothing to do with the sanitizers"
-    unset LD_PRELOAD "${!SHAKEOUT_@}"
-    load lib/env # what was unset just now
+    unset_settings
     ROOT=$FILES/root
     cd "$BATS_TEST_TMPDIR" || return 1
 }

@@ -3,6 +3,7 @@
 
 load lib/env
 load lib/servers
+load lib/status
 
 setup() {
     no_sanitizer "servers.bats starts nginx with one; here it is about files and pages"
@@ -17,32 +18,6 @@ setup() {
 teardown() {
     [[ -z $SERVER_PID ]] || stop_server
     shakeout_teardown
-}
-
-# within_10_s COMMAND...
-within_10_s() {
-    local i
-    for ((i = 0; i < 200; i++)); do
-        if "$@"; then return 0; fi
-        sleep 0.05
-    done
-    return 1
-}
-
-# value PYTHON-EXPRESSION: of the server `s` that the master's JSON shows.
-value() {
-    "$SHAKEOUT_CMD" --status --json "$SERVER_PID" | /usr/bin/python3 -c '
-import json, sys
-(s,) = json.load(sys.stdin)["servers"]
-print(eval(sys.argv[1]))' "$1"
-}
-
-is() {
-    [[ $(value "$1") == "$2" ]]
-}
-
-value_is() {
-    within_10_s is "$1" "$2" || { value s; return 1; }
 }
 
 # silent_clients COUNT: they stay until the test ends.
@@ -78,5 +53,5 @@ silent_clients() {
     start_server nginx protected 1
     chmod 600 "$SERVER_LOG"
     silent_clients 1
-    within_10_s grep -q 'handshake deadline: 1.*(silent)' "$SERVER_LOG"
+    wait_for grep -q 'handshake deadline: 1.*(silent)' "$SERVER_LOG"
 }

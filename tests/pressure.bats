@@ -5,10 +5,6 @@
 load lib/env
 load lib/hosts
 
-setup_file() {
-    hosts_certificate
-}
-
 setup() {
     shakeout_setup
     HOST_PID=

@@ -4,19 +4,6 @@
 load lib/env
 load lib/hosts
 
-setup_file() {
-    hosts_certificate
-}
-
-setup() {
-    shakeout_setup
-}
-
-teardown() {
-    host_stop
-    shakeout_teardown
-}
-
 # ---- 1. A stalled handshake ends at its deadline ----
 
 @test "forty stalled clients are shut at their deadline, never early, most within 50 ms" {

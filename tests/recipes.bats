@@ -19,8 +19,7 @@ setup() {
     PORT=$(free_port)
     LOG=$DIR/shakeout.log
     STARTED=()
-    unset LD_PRELOAD "${!SHAKEOUT_@}"
-    load lib/env # what was unset just now
+    unset_settings
     cd "$DIR" || return 1
 }
 
@@ -49,17 +48,6 @@ recipe() {
             s,SHAKEOUT_PORTS=8443,SHAKEOUT_PORTS=$PORT," >"$DIR/recipe"
     [[ -s $DIR/recipe ]]
     cat "$DIR/recipe"
-}
-
-# wait_for COMMAND...: until it succeeds, for 10 s
-wait_for() {
-    local tries
-    for ((tries = 0; tries < 100; tries++)); do
-        if "$@"; then return 0; fi
-        sleep 0.1
-    done
-    echo "in vain: $*"
-    return 1
 }
 
 # A client that sends nothing but what begins the handshake (an argument of printf) is shut at 1 s.

@@ -6,19 +6,10 @@
 load lib/env
 load lib/hosts
 
-setup_file() {
-    hosts_certificate
-}
-
 setup() {
     shakeout_setup
     SAMPLES=$BATS_TEST_TMPDIR/samples
     PAGE=$BATS_TEST_TMPDIR/report.html
-}
-
-teardown() {
-    host_stop
-    shakeout_teardown
 }
 
 report() {

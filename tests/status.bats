@@ -5,40 +5,10 @@
 
 load lib/env
 load lib/hosts
-
-setup_file() {
-    hosts_certificate
-}
-
-setup() {
-    shakeout_setup
-}
-
-teardown() {
-    host_stop
-    shakeout_teardown
-}
+load lib/status
 
 status() {
     "$SHAKEOUT_CMD" --status "$@"
-}
-
-# value PYTHON-EXPRESSION: of the one server `s` that the host's JSON shows.
-value() {
-    status --json "$HOST_PID" | /usr/bin/python3 -c '
-import json, sys
-sample = json.load(sys.stdin)
-(s,) = sample["servers"]
-print(eval(sys.argv[1]))' "$1"
-}
-
-is() {
-    [[ $(value "$1") == "$2" ]]
-}
-
-# value_is EXPRESSION VALUE: waits for it.
-value_is() {
-    host_wait "$1 = $2" is "$1" "$2" || { value s; return 1; }
 }
 
 @test "accepted, begun, finished and shut are counted, each by its reason" {
@@ -220,11 +190,8 @@ has_samples() {
 
 @test "a process under the library that never served has no counters, and no descriptor of ours" {
     env LD_PRELOAD="$SHAKEOUT_PRELOAD" sleep 30 3>&- &
-    local pid=$! i
-    for ((i = 0; i < 100; i++)); do
-        if grep -q libshakeout "/proc/$pid/maps"; then break; fi
-        sleep 0.02
-    done
+    local pid=$!
+    wait_for grep -q libshakeout "/proc/$pid/maps"
     run -1 --separate-stderr status "$pid"
     kill "$pid"
     [[ $stderr == "shakeout: --status: process $pid has not listened or accepted yet, or could have no memory for its counters" ]]
@@ -241,11 +208,7 @@ exec(sys.argv[1])
 print("ready", flush=True)
 time.sleep(60)' "$1" >"$BATS_TEST_TMPDIR/pretender" 3>&- &
     PRETENDER=$!
-    local i
-    for ((i = 0; i < 500; i++)); do
-        if grep -q ready "$BATS_TEST_TMPDIR/pretender"; then break; fi
-        sleep 0.02
-    done
+    wait_for grep -q ready "$BATS_TEST_TMPDIR/pretender"
     run -1 --separate-stderr status "$PRETENDER"
     kill "$PRETENDER"
     wait "$PRETENDER" || [[ $? == 143 ]]

@@ -7,10 +7,6 @@ load lib/env
 load lib/servers
 load lib/hosts
 
-setup_file() {
-    hosts_certificate
-}
-
 setup() {
     shakeout_setup
     DEADLINE=$HOST_DEADLINE

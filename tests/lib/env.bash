@@ -18,6 +18,10 @@
 #   need COMMAND PACKAGE    skips with "missing: PACKAGE", which is a failure where REQUIRE_ALL=1
 #   no_sanitizer WHY [SAN]  skips in a sanitizer build (or only in that of SAN)
 #
+# For all:
+#   unset_settings          takes away what the caller's environment may say to the library
+#   wait_for COMMAND...     until it succeeds, for 10 s at most
+#
 # The caller's side (Makefile, tests/run), exported: TESTED_LIB, TESTED_SAN and TESTED_SAN_PRELOAD, the
 # sanitizer's runtime, which a program that was built without it needs from its start.
 
@@ -74,4 +78,21 @@ no_sanitizer() {
     if [[ -n $SHAKEOUT_SAN && ${2:-$SHAKEOUT_SAN} == "$SHAKEOUT_SAN" ]]; then
         skip "$SHAKEOUT_SAN sanitizer: $1"
     fi
+}
+
+# Those of this file have the prefix of the settings, but are not exported.
+unset_settings() {
+    local name
+    unset LD_PRELOAD PYSSLPROTO37_HANDSHAKE_TIMEOUT
+    for name in $(compgen -e SHAKEOUT_); do unset "$name"; done
+}
+
+wait_for() {
+    local i
+    for ((i = 0; i < 200; i++)); do
+        if "$@"; then return 0; fi
+        sleep 0.05
+    done
+    echo "in vain: $*"
+    return 1
 }

@@ -1,6 +1,7 @@
 # The test hosts (tests/hosts/*.c): start one under the library, play clients, see what is left.
 # Load lib/env first. Every test may start one host; all of it lives in $BATS_TEST_TMPDIR.
 #
+#   setup_file(), setup(), teardown()  what a file about hosts needs; one with more to do has its own
 #   hosts_certificate            in setup_file()
 #   host_deadline SECONDS        another deadline than 1 s for the hosts that start from now on
 #   host_start NAME [ARG]...     starts it under the library; more settings as
@@ -22,6 +23,19 @@
 
 HOST_DEADLINE=1
 HOST_UNDER=()
+
+setup_file() {
+    hosts_certificate
+}
+
+setup() {
+    shakeout_setup
+}
+
+teardown() {
+    host_stop
+    shakeout_teardown
+}
 
 host_deadline() {
     HOST_DEADLINE=$1
