@@ -26,8 +26,8 @@ bool ports_speak_tls(uint16_t port); /* by the operator's word or IANA's */
 uint64_t ports_timeout_ns(uint16_t port);
 
 /* The listener is named by the low half of its SO_COOKIE (which the kernel counts up); 0 is nobody.
- * The memory for what was learned is small and
- * fixed: a newer listener may push an older one out, which then is learned again. */
+ * The memory for what was learned is small and fixed: a newer listener may push an older one out,
+ * which then is learned again. */
 bool ports_learn(uint32_t listener); /* true: that is news */
 bool ports_learned(uint32_t listener);
 

@@ -2,8 +2,8 @@
  *
  * It is started when the first connection is to be watched, never earlier, and sleeps on the timer
  * until a deadline: with nothing pending there is no wake-up. Blocks all signals. A child of fork()
- * starts its own when it needs one. Where no thread can be had the program runs on unprotected, and
- * the log says so once. */
+ * starts its own when it needs one. Where no thread can be had the program's own waits stand in
+ * (standin.h), and the log says so once. */
 #ifndef SHAKEOUT_CORE_REAPER_H
 #define SHAKEOUT_CORE_REAPER_H
 

@@ -1,7 +1,8 @@
 /* The judgement: one pure function from what the three witnesses say to what is done.
  *
- * Everything that decides whether a connection is shut is in this file. The log and the counters
- * use the same reasons. */
+ * Everything that decides whether a connection may be shut is in this file; who of those that may
+ * goes before the deadline, under pressure, is in evict.h. The log and the counters use the same
+ * reasons. */
 #ifndef SHAKEOUT_CORE_VERDICT_H
 #define SHAKEOUT_CORE_VERDICT_H
 
