@@ -124,7 +124,7 @@ python_with() {
     local what
     for what in ./nope no-such-command 999999999 /; do
         run -2 --separate-stderr "$SHAKEOUT" --check "$what"
-        [[ -z $output && ${#stderr_lines[@]} -eq 1 && $stderr == "shakeout: cannot check "* ]]
+        [[ -z $output && ${#stderr_lines[@]} -eq 1 && $stderr == "shakeout: cannot check "*"$what"* ]]
     done
     run -125 --separate-stderr "$SHAKEOUT" --check
 }

@@ -181,8 +181,10 @@ enum check_verdict check(const char *what)
     int problem = running ? look_at_process(&facts, pid) : look_at_file(&facts, what);
 
     if (problem) {
-        fprintf(stderr, "shakeout: cannot check %s%s: %s\n", running ? "process " : "", what,
-                strerror(problem));
+        fprintf(stderr,
+                running ? "shakeout: cannot check process %s: %s\n"
+                        : "shakeout: cannot check '%s': %s\n",
+                what, strerror(problem));
         return CHECK_CANNOT_TELL;
     }
     struct verdict verdict = running ? judge_process(&facts) : judge_file(&facts);
