@@ -20,7 +20,6 @@ teardown() {
 
 # closes_after SECONDS: a server that does so with each connection; its port is in PORT
 closes_after() {
-    local tries
     : >"$BATS_TEST_TMPDIR/port"
     /usr/bin/python3 - "$1" 3>&- >"$BATS_TEST_TMPDIR/port" <<'PYTHON' &
 import socket, sys, time
@@ -32,12 +31,8 @@ while True:
     client.close()
 PYTHON
     SERVER=$!
-    for ((tries = 0; tries < 100; tries++)); do
-        PORT=$(<"$BATS_TEST_TMPDIR/port")
-        [[ -z $PORT ]] || return 0
-        sleep 0.05
-    done
-    return 1
+    wait_for test -s "$BATS_TEST_TMPDIR/port"
+    PORT=$(<"$BATS_TEST_TMPDIR/port")
 }
 
 # A server of its own, under the library; a HOME without Python 3.6 makes it openssl s_server.
@@ -105,13 +100,10 @@ PYTHON
 }
 
 @test "an interrupt leaves no process behind" {
-    local tries status=0
+    local status=0
     "$SMOKE" -t 30 >"$BATS_TEST_TMPDIR/output" 2>&1 3>&- &
     local pid=$!
-    for ((tries = 0; tries < 200; tries++)); do
-        ! grep -q 'handshake finished\|^.*telnet .*Connected' "$BATS_TEST_TMPDIR/output" || break
-        sleep 0.05
-    done
+    wait_for grep -q 'handshake finished' "$BATS_TEST_TMPDIR/output"
     kill -TERM "$pid"
     wait "$pid" || status=$?
     [[ $status -eq 2 ]]

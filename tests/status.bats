@@ -72,6 +72,23 @@ status() {
     value_is 's["abstained"]["port"]' 1
 }
 
+@test "a server that answers in plaintext on a port that is said to speak TLS: counted as such" {
+    host_address
+    host_start SHAKEOUT_PORTS=4433 plain --at 4433
+    clients plain
+    value_is 's["abstained"]["answered"]' 1
+    value_is 'sum(s["shut"].values())' 0
+}
+
+@test "a silent client of a port that nobody knows: it has no deadline, and is not counted as abstained" {
+    host_start threads --lazy
+    clients --expect-open --limit 2 silent &
+    local silent=$!
+    value_is 's["processes"][0]["connections"], s["processes"][0]["with_deadline"]' "(1, 0)"
+    wait "$silent"
+    value_is 'sum(s["abstained"].values())' 0
+}
+
 @test "children count into their parent's page; each has its own connections" {
     host_start SHAKEOUT_TIMEOUT=30 forking
     clients quick=3
