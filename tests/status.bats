@@ -211,7 +211,7 @@ has_samples() {
     wait_for grep -q libshakeout "/proc/$pid/maps"
     run -1 --separate-stderr status "$pid"
     kill "$pid"
-    [[ $stderr == "shakeout: --status: process $pid has not listened or accepted yet, or could have no memory for its counters" ]]
+    [[ $stderr == "shakeout: --status: process $pid has not listened or accepted yet, is switched off, or could have no memory for its counters" ]]
 }
 
 # pretender CODE: a process with a memfd of our name, mapped shared, filled by CODE.

@@ -109,8 +109,8 @@ static void explain_no_counters(pid_t pid)
 
     process_files(pid, see_file, &search);
     if (search.library)
-        complain("process %d has not listened or accepted yet, or could have no memory for its "
-                 "counters",
+        complain("process %d has not listened or accepted yet, is switched off, or could have no "
+                 "memory for its counters",
                  (int)pid);
     else
         complain("process %d does not run under " PRELOAD_LIBRARY, (int)pid);
