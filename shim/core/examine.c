@@ -100,6 +100,8 @@ static void shut(struct process *process, conn_handle handle, int fd, const stru
     if (facts->owns_waiting && facts->kernel.sent == 0)
         if (ports_learn(atomic_load_explicit(&conn->listener, memory_order_relaxed)))
             reaper_learned(process);
+    if (!facts->session_unfinished)
+        life_orphan(process, conn);
     reaper_unwatch(process, conn);
     /* Before the shutdown, which wakes the server: it may have been there for this client only. */
     count_verdict(conn, verdict);
@@ -204,6 +206,7 @@ enum examined examine(struct process *process, conn_handle handle, uint64_t *aga
     if (errno == EBADF)
         return EXAMINED_DONE;
     /* Our own descriptors are gone. */
+    *again_ns = clock_after_ns(clock_now_ns(), AGAIN_SOON_NS);
     if (!own_open()) {
         static bool complained;
 
@@ -211,8 +214,8 @@ enum examined examine(struct process *process, conn_handle handle, uint64_t *aga
         if (!complained)
             log_unprotected("no descriptor to look at connections with", errno);
         complained = true;
+        *again_ns = clock_after_ns(clock_now_ns(), CLOCK_SECOND);
     }
-    *again_ns = clock_after_ns(clock_now_ns(), CLOCK_SECOND);
     return EXAMINED_AGAIN;
 }
 

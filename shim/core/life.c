@@ -84,6 +84,13 @@ conn_handle life_begin(struct process *process, int fd, uint32_t listener, uint1
     return handle;
 }
 
+void life_orphan(struct process *process, const struct conn *conn)
+{
+    if (!atomic_load_explicit(&conn->had_session, memory_order_relaxed) &&
+        atomic_load_explicit(&process->waiting_sessions, memory_order_relaxed) != 0)
+        atomic_fetch_add_explicit(&process->orphans, 1, memory_order_relaxed);
+}
+
 void life_release(struct process *process, conn_handle handle)
 {
     struct conn *conn = conn_get(handle);
@@ -96,9 +103,7 @@ void life_release(struct process *process, conn_handle handle)
     if (ended == CONN_SHUT)
         pressure_got_on();
     if (ended == CONN_OPEN) {
-        if (!atomic_load_explicit(&conn->had_session, memory_order_relaxed) &&
-            atomic_load_explicit(&process->waiting_sessions, memory_order_relaxed) != 0)
-            atomic_fetch_add_explicit(&process->orphans, 1, memory_order_relaxed);
+        life_orphan(process, conn);
         reaper_reconsider(process);
     }
     conn_recycle(handle);

@@ -22,6 +22,10 @@ void life_kept(void);
  */
 void life_release(struct process *process, conn_handle handle);
 
+/* A connection that no session was ever tied to does not count any more (it has ended, or was
+ * shut): the session that it may own stays behind and waits, for a garbage collector perhaps. */
+void life_orphan(struct process *process, const struct conn *conn);
+
 /* This descriptor is not the connection's any more. */
 void life_lost(struct process *process, conn_handle handle, int fd);
 

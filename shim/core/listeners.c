@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "core/kernel.h"
+#include "core/ports.h"
 #include "core/waits.h"
 
 #define PLACES 64U
@@ -12,18 +13,21 @@ static struct {
     _Atomic uint32_t cookie; /* the low half; 0: free */
     _Atomic int32_t fd;
     _Atomic uint32_t accepts;
+    _Atomic uint16_t port;
     _Atomic uint16_t acceptor; /* the place of the thread that took the last one, see waits.h */
+    bool own_limit;            /* the reaper's: clients of TLS were taken while this queue stood */
     uint32_t accepts_seen;     /* the reaper's: at its last look */
     uint32_t looks;            /* ... how many looks in a row found it stuck */
 } places[PLACES];
 
-void listeners_accepted(int fd, uint32_t cookie)
+void listeners_accepted(int fd, uint32_t cookie, uint16_t port)
 {
     uint32_t at = cookie % PLACES;
 
     if (cookie == 0)
         return;
     atomic_store_explicit(&places[at].fd, fd, memory_order_relaxed);
+    atomic_store_explicit(&places[at].port, port, memory_order_relaxed);
     atomic_store_explicit(&places[at].cookie, cookie, memory_order_relaxed);
     atomic_store_explicit(&places[at].acceptor, waits_place(), memory_order_relaxed);
     atomic_fetch_add_explicit(&places[at].accepts, 1, memory_order_relaxed);
@@ -44,15 +48,43 @@ static uint32_t queue_length(uint32_t at)
     return 0;
 }
 
+static bool begins_with_tls(uint32_t at)
+{
+    return ports_begin_with_tls(atomic_load_explicit(&places[at].cookie, memory_order_relaxed),
+                                atomic_load_explicit(&places[at].port, memory_order_relaxed));
+}
+
+/* Since the last look. */
+static bool tls_was_accepted(void)
+{
+    for (uint32_t at = 0; at < PLACES; at++)
+        if (atomic_load_explicit(&places[at].accepts, memory_order_relaxed) !=
+                places[at].accepts_seen &&
+            begins_with_tls(at))
+            return true;
+    return false;
+}
+
 uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting)
 {
     uint32_t stuck = 0;
+    bool tls_accepted = tls_was_accepted();
 
     *waiting = 0;
     for (uint32_t at = 0; at < PLACES; at++) {
         uint32_t length = queue_length(at);
         uint32_t accepts = atomic_load_explicit(&places[at].accepts, memory_order_relaxed);
 
+        /* A queue of another protocol stands, and TLS clients are taken all the same: its limit is
+         * its own, and no handshake's end would help. */
+        if (length == 0 || accepts != places[at].accepts_seen)
+            places[at].own_limit = false;
+        else if (tls_accepted && !begins_with_tls(at))
+            places[at].own_limit = true;
+        if (places[at].own_limit) {
+            places[at].looks = 0;
+            continue;
+        }
         *waiting += length;
         if (length == 0 || accepts != places[at].accepts_seen ||
             !waits_for_room(process,

@@ -10,7 +10,7 @@
 #include "core/process.h"
 
 /* accept() has returned, or tried to return, a connection of this listener. */
-void listeners_accepted(int fd, uint32_t cookie);
+void listeners_accepted(int fd, uint32_t cookie, uint16_t port);
 
 /* The reaper: how many clients wait in queues that have not moved for `moment` looks in a row:
  * somebody waits at each look, the server waits for other clients (waits.h), and nothing was

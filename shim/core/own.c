@@ -12,13 +12,15 @@
 #include "base/clock.h"
 #include "base/high.h"
 #include "base/kept.h"
+#include "core/process.h"
 
 /* All calls here are raw system calls: our own hooks stand in front of libc's. */
 #define DECADES 1500000000U /* seconds, about 47 years */
 
 static _Atomic int timer_fd = -1;
 static _Atomic int probe_fd = -1;
-static _Atomic bool probing; /* the probe holds a socket at this moment */
+static _Atomic uint16_t opened_in; /* epoch of the process whose timer it is */
+static _Atomic bool probing;       /* the probe holds a socket at this moment */
 static _Atomic uint32_t tag_seconds;
 static _Atomic uint32_t tag_nanoseconds;
 
@@ -48,9 +50,17 @@ static void choose_tag(void)
 /* A duplicate of fd at the number `wanted`, if that is still a descriptor of ours, else high up. */
 static int place(int fd, int wanted)
 {
-    if (has_tag(wanted))
-        return (int)syscall(SYS_dup3, fd, wanted, O_CLOEXEC);
-    return high_copy(fd);
+    int high;
+
+    if (!has_tag(wanted))
+        return high_copy(fd);
+    if (syscall(SYS_dup3, fd, wanted, O_CLOEXEC) >= 0)
+        return wanted;
+    /* RLIMIT_NOFILE was lowered: nothing can be put on that number any more. */
+    high = high_copy(fd);
+    if (high >= 0)
+        syscall(SYS_close, wanted);
+    return high;
 }
 
 /* fork() in the moment of a probe: the child has a duplicate of a socket that it knows nothing of.
@@ -76,6 +86,7 @@ static bool open_both(int fresh)
     if (timer < 0)
         return false;
     atomic_store_explicit(&timer_fd, timer, memory_order_release);
+    atomic_store_explicit(&opened_in, process_epoch(), memory_order_release);
     probe = place(fresh, atomic_load_explicit(&probe_fd, memory_order_relaxed));
     if (probe < 0)
         return false;
@@ -118,7 +129,9 @@ bool own_timer_set(uint64_t when_ns)
         .it_interval.tv_nsec = (long)atomic_load_explicit(&tag_nanoseconds, memory_order_relaxed),
     };
 
-    return has_tag(fd) && syscall(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &setting, NULL) == 0;
+    /* A child of fork() that could not open its own has its parent's. */
+    return atomic_load_explicit(&opened_in, memory_order_acquire) == process_epoch() &&
+           has_tag(fd) && syscall(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &setting, NULL) == 0;
 }
 
 int own_probe(int fd)
@@ -131,6 +144,9 @@ int own_probe(int fd)
     }
     atomic_store_explicit(&probing, true, memory_order_relaxed);
     if (syscall(SYS_dup3, fd, probe, O_CLOEXEC) < 0) {
+        /* RLIMIT_NOFILE is below the probe now: EBADF, but fd is not closed. */
+        if (errno == EBADF && syscall(SYS_fcntl, fd, F_GETFD) >= 0)
+            errno = ENOENT;
         atomic_store_explicit(&probing, false, memory_order_relaxed);
         return -1;
     }

@@ -123,7 +123,7 @@ bool pressure_refuses(int listener, int fd)
     if (ports_hands_off(port) || !kernel_cookie(listener, &cookie) ||
         !ports_begin_with_tls((uint32_t)cookie, port) || !has_another(listener))
         return false;
-    listeners_accepted(listener, (uint32_t)cookie);
+    listeners_accepted(listener, (uint32_t)cookie, port);
     sources_shut(source);
     counters_add(COUNTER_ACCEPTED);
     counters_add(COUNTER_SHUT_SILENT);

@@ -63,6 +63,16 @@ struct process *process_here(void)
     return process;
 }
 
+void process_claim(void)
+{
+    struct process *process = atomic_load_explicit(&page, memory_order_acquire);
+    int32_t owner = 0;
+
+    if (process != NULL)
+        atomic_compare_exchange_strong_explicit(&process->pid, &owner, (int32_t)getpid(),
+                                                memory_order_acq_rel, memory_order_relaxed);
+}
+
 struct process *process_known(void)
 {
     struct process *process = atomic_load_explicit(&page, memory_order_acquire);

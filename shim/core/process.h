@@ -42,6 +42,8 @@ struct process {
     _Atomic uint64_t let_down_ns;      /* ... since when the server has closed so many unread */
     _Atomic uint32_t let_down;
     _Atomic uint32_t refused; /* ... and so many were shut at the door, not reported yet */
+    _Atomic bool queue_begun; /* see round.h: the queue of deadlines is this process's own */
+    _Atomic bool in_round;    /* ... somebody is at work on it */
     _Atomic bool reporting;   /* a line of the log is held back */
     _Atomic uint8_t waits[WAITS_PLACES]; /* see waits.h */
 };
@@ -50,6 +52,10 @@ struct process {
  * give such a page (then nothing is protected). Any thread or signal handler; two system calls at
  * most after the first call. */
 struct process *process_here(void);
+
+/* In the child of fork(): the page is this process's, before a vfork() child of its own takes it.
+ */
+void process_claim(void);
 
 /* The same without the look at the pid: for places that a vfork child does not reach or where it
  * can do no harm. NULL when this process has nothing yet. */

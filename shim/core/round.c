@@ -139,6 +139,28 @@ static uint64_t next_deadline(void)
     return deadlines_first_ns(&queue);
 }
 
+/* What a parent has left of its queue, even in the middle of a change, is not looked at. */
+static void begin_queue(struct process *process)
+{
+    if (atomic_exchange_explicit(&process->queue_begun, true, memory_order_relaxed))
+        return;
+    queue = (struct deadlines){.place = place_of};
+    look_again(process);
+}
+
+bool round_enter(struct process *process)
+{
+    if (atomic_exchange_explicit(&process->in_round, true, memory_order_acquire))
+        return false;
+    begin_queue(process);
+    return true;
+}
+
+void round_leave(struct process *process)
+{
+    atomic_store_explicit(&process->in_round, false, memory_order_release);
+}
+
 void round_work(struct process *process)
 {
     uint64_t pressure;

@@ -10,6 +10,10 @@
  */
 void round_first(struct process *process);
 
+/* Before and after round_first() and round_work(). False: another thread is at it. */
+bool round_enter(struct process *process);
+void round_leave(struct process *process);
+
 /* Judges what is due, looks for pressure, writes what the log holds back, and arms the alarm for
  * the next round. */
 void round_work(struct process *process);

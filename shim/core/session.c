@@ -150,6 +150,8 @@ void session_hello(struct session *session, const uint8_t random[32])
     handle = hellos_find(random);
     if (handle != 0)
         tie(process, session, handle);
+    else
+        wait_no_longer(process, session);
 }
 
 void session_finish(struct session *session)
@@ -200,9 +202,9 @@ struct session *session_enter(struct session *session)
     return before;
 }
 
-void session_leave(struct session *before)
+void session_leave(struct session *session, const struct session *before)
 {
-    session_inside = before;
+    session_inside = before == session ? session : NULL;
 }
 
 void session_nested(int fd)

@@ -50,7 +50,9 @@ void session_end(struct session *session);
 /* Nesting: from enter to leave, the first read or write of an accepted socket on this thread is
  * this session's. Enter returns what leave takes. */
 struct session *session_enter(struct session *session);
-void session_leave(struct session *before);
+/* Only a step of the same session is gone back to (SSL_accept calls SSL_do_handshake): where
+ * coroutines change in the middle of a step, another one may have been freed by now. */
+void session_leave(struct session *session, const struct session *before);
 
 /* For the socket hooks: fd is about to be read or written. */
 extern _Thread_local struct session *session_inside __attribute__((tls_model("initial-exec")));

@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +19,13 @@ static bool blocks(int fd)
     long flags = syscall(SYS_fcntl, fd, F_GETFL);
 
     return flags >= 0 && (flags & O_NONBLOCK) == 0;
+}
+
+static uint64_t span_after_ns(uint64_t now, const struct timeval *span)
+{
+    uint64_t ns = (uint64_t)span->tv_sec * CLOCK_SECOND + (uint64_t)span->tv_usec * 1000;
+
+    return ns != 0 ? clock_after_ns(now, ns) : CLOCK_NEVER;
 }
 
 /* Whether there is something to read by then. A signal does not end the wait: the read that follows
@@ -33,12 +43,33 @@ static bool readable_by(int fd, uint64_t when_ns)
     return syscall(SYS_ppoll, &client, 1, &wait, NULL, 0) > 0;
 }
 
-void standin_wait(struct process *process, conn_handle handle, int fd)
+/* When the program's own read would give up: SO_RCVTIMEO, or an alarm whose handler interrupts. */
+static uint64_t gives_up_ns(int fd)
+{
+    struct timeval timeout = {0};
+    socklen_t length = sizeof(timeout);
+    struct itimerval alarm = {0};
+    struct sigaction action = {0};
+    uint64_t first = CLOCK_NEVER;
+    uint64_t now = clock_now_ns();
+
+    if (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, &length) == 0)
+        first = span_after_ns(now, &timeout);
+    if (getitimer(ITIMER_REAL, &alarm) == 0 && sigaction(SIGALRM, NULL, &action) == 0 &&
+        (action.sa_flags & SA_RESTART) == 0) {
+        uint64_t when = span_after_ns(now, &alarm.it_value);
+
+        first = when < first ? when : first;
+    }
+    return first;
+}
+
+void standin_wait(struct process *process, conn_handle handle, int fd, bool waits)
 {
     uint64_t again = 0;
 
-    while (examine_at(process, handle, fd, &again) == EXAMINED_AGAIN && blocks(fd))
-        if (readable_by(fd, again))
+    while (examine_at(process, handle, fd, &again) == EXAMINED_AGAIN && waits && blocks(fd))
+        if (gives_up_ns(fd) <= again || readable_by(fd, again))
             return;
 }
 
@@ -55,12 +86,11 @@ uint64_t standin_due_ns(void)
 
 void standin_work(void)
 {
-    static atomic_flag busy = ATOMIC_FLAG_INIT;
     struct process *process = process_here();
 
     /* One thread is enough; the queue is one thread's at a time. */
-    if (process == NULL || atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
+    if (process == NULL || !round_enter(process))
         return;
     round_work(process);
-    atomic_flag_clear_explicit(&busy, memory_order_release);
+    round_leave(process);
 }

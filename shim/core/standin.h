@@ -6,12 +6,14 @@
 #ifndef SHAKEOUT_CORE_STANDIN_H
 #define SHAKEOUT_CORE_STANDIN_H
 
+#include <stdbool.h>
+
 #include "core/conn.h"
 #include "core/process.h"
 
 /* Before a nested read of fd, this connection's socket. Returns when there is something to read,
  * when the connection was shut, or when this is none of our business. */
-void standin_wait(struct process *process, conn_handle handle, int fd);
+void standin_wait(struct process *process, conn_handle handle, int fd, bool waits);
 
 /* An event loop is about to wait. When it should look up from that at the latest; CLOCK_NEVER: it
  * may wait as it likes, there is a reaper, or nothing pending. Cheap. */

@@ -79,15 +79,15 @@ static void press(conn_handle handle)
         pressure_read(process, handle);
 }
 
-static void stand_in(conn_handle handle, int fd)
+static void stand_in(conn_handle handle, int fd, bool waits)
 {
     struct process *process = process_known();
 
     if (process != NULL && atomic_load_explicit(&process->threadless, memory_order_relaxed))
-        standin_wait(process, handle, fd);
+        standin_wait(process, handle, fd, waits);
 }
 
-conn_handle stream_read_begin(int fd)
+conn_handle stream_read_begin(int fd, bool waits)
 {
     conn_handle handle;
 
@@ -98,7 +98,7 @@ conn_handle stream_read_begin(int fd)
         return 0;
     touch_inherited(handle);
     if (session_inside != NULL) {
-        stand_in(handle, fd);
+        stand_in(handle, fd, waits);
         press(handle);
     }
     return handle;

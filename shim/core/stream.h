@@ -16,7 +16,7 @@
 /* A read of fd begins; ends with these bytes. begin returns the handle to give to the end: 0 means
  * that there is nothing to tell. It need not be called for a read that does not matter, and nearly
  * no read of a program does. */
-conn_handle stream_read_begin(int fd);
+conn_handle stream_read_begin(int fd, bool waits); /* false: MSG_DONTWAIT */
 void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t length);
 
 static inline bool stream_read_matters(int fd)

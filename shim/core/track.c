@@ -36,7 +36,12 @@ static bool is_let_down(const struct process *process, conn_handle handle, int f
     struct kernel_facts facts;
     struct wire wire;
 
+    uint64_t cookie = 0;
+
     if (conn == NULL || conn_state(handle) != CONN_OPEN || conn_references(handle) != 1 ||
+        /* Closed behind our back: what is at fd now is another. */
+        !kernel_cookie(fd, &cookie) ||
+        cookie != atomic_load_explicit(&conn->cookie, memory_order_relaxed) ||
         atomic_load_explicit(&conn->watched, memory_order_relaxed) != process_epoch() ||
         atomic_load_explicit(&process->handed_on_ns, memory_order_relaxed) >=
             atomic_load_explicit(&conn->started_ns, memory_order_relaxed))
@@ -109,7 +114,7 @@ static void become_server(struct process *process)
     if (atomic_load_explicit(&done, memory_order_relaxed) ||
         atomic_exchange_explicit(&done, true, memory_order_relaxed))
         return;
-    pthread_atfork(NULL, track_handed_on, NULL);
+    pthread_atfork(NULL, track_handed_on, process_claim);
     log_open();
     counters_open(ports_settings()->timeout_ns, &process->watched);
 }
@@ -150,7 +155,7 @@ void track_accepted(int listener, int fd)
         count_verdict(conn_numbered(conn_number(handle)), VERDICT_ABSTAIN_PORT);
         return;
     }
-    listeners_accepted(listener, (uint32_t)listener_cookie);
+    listeners_accepted(listener, (uint32_t)listener_cookie, port);
     pending_push(process, handle);
     deadline = atomic_load_explicit(&conn_numbered(conn_number(handle))->deadline_ns,
                                     memory_order_relaxed);

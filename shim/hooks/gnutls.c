@@ -185,7 +185,7 @@ HOOK void gnutls_deinit(gnutls_session_t session)
 HOOK int gnutls_handshake(gnutls_session_t session)
 {
     struct record *record = record_of(session);
-    struct session *before = session_inside;
+    const struct session *before = NULL;
     int saved = errno;
     int result;
 
@@ -194,13 +194,13 @@ HOOK int gnutls_handshake(gnutls_session_t session)
     if (record != NULL) {
         if (session_is_new(&record->session))
             session_begin(&record->session, transport(session, record));
-        session_enter(&record->session);
+        before = session_enter(&record->session);
     }
     errno = saved;
     result = next.gnutls_handshake(session);
     saved = errno;
-    session_leave(before);
     if (record != NULL) {
+        session_leave(&record->session, before);
         look_at_random(session, record);
         if (result == 0)
             session_finish(&record->session);

@@ -14,7 +14,6 @@
 /* Hangs on each SSL object of a server, and dies with it. */
 struct record {
     struct session session;
-    struct session *outer; /* what this thread was inside when this handshake's step began */
     _Atomic(openssl_callback *) program; /* the callback that the program has set on this SSL */
 };
 
@@ -72,7 +71,7 @@ static void begin(const struct openssl *library, const SSL *ssl, struct record *
     /* An asynchronous handshake may leave this thread in the middle of a step (ASYNC_start_job(3)),
      * and reads of others would be taken for its own. */
     if (!is_async(library, ssl) && session_inside != &record->session)
-        record->outer = session_enter(&record->session);
+        session_enter(&record->session);
 }
 
 static void look_at_random(const struct openssl *library, const SSL *ssl, struct record *record)
@@ -106,7 +105,7 @@ static void observe(const struct openssl *library, const SSL *ssl, struct record
     } else if ((where & SSL_ST_ACCEPT) != 0) {
         look_at_random(library, ssl, record);
         if ((where & SSL_CB_EXIT) != 0 && session_inside == &record->session)
-            session_leave(record->outer);
+            session_leave(&record->session, NULL);
     }
 }
 
@@ -194,18 +193,21 @@ static struct openssl *library_for(const void *caller)
 static int step(struct openssl *library, SSL *ssl, int (*next)(SSL *))
 {
     struct record *record = NULL;
-    struct session *before = session_inside;
+    struct session *before = NULL;
     int saved = errno;
     int result;
 
     if (hook_active() && ssl != NULL && library->SSL_is_server(ssl)) {
         record = attach(library, ssl);
         if (record != NULL && !is_async(library, ssl))
-            session_enter(&record->session);
+            before = session_enter(&record->session);
+        else
+            record = NULL;
     }
     errno = saved;
     result = next(ssl);
-    session_leave(before);
+    if (record != NULL)
+        session_leave(&record->session, before);
     return result;
 }
 

@@ -30,7 +30,7 @@ static inline conn_handle begin(int fd, int flags)
     if (!stream_read_matters(fd))
         return 0;
     saved = errno;
-    handle = stream_read_begin(fd);
+    handle = stream_read_begin(fd, (flags & MSG_DONTWAIT) == 0);
     errno = saved;
     if (handle == 0 || (flags & NOT_THE_STREAM) != 0)
         return 0;

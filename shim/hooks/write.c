@@ -17,6 +17,7 @@
 static conn_handle guarded(int fd)
 {
     const unsigned int states = CONN_UNFINISHED | CONN_IN(CONN_SHUT);
+    const struct conn *conn;
     conn_handle handle;
     int saved = errno;
 
@@ -25,7 +26,12 @@ static conn_handle guarded(int fd)
         errno = saved;
     }
     handle = fdmap_get(fd);
-    return handle != 0 && (CONN_IN(conn_state(handle)) & states) != 0 ? handle : 0;
+    conn = conn_get(handle);
+    /* Only TCP is ever shut, and not every socket that fails with EPIPE sends a signal, too. */
+    return conn != NULL && atomic_load_explicit(&conn->port, memory_order_relaxed) != 0 &&
+                   (CONN_IN(conn_state(handle)) & states) != 0
+               ? handle
+               : 0;
 }
 
 /* After the call: its first bytes were good to read, the kernel has read them. */

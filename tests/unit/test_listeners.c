@@ -63,7 +63,7 @@ static void take(struct listener *listener)
 
     assert_true(fd >= 0);
     close(fd);
-    listeners_accepted(listener->fd, listener->cookie);
+    listeners_accepted(listener->fd, listener->cookie, 0);
 }
 
 static void close_listener(struct listener *listener)
@@ -85,7 +85,7 @@ static void without_listeners_nobody_waits(void **state)
 {
     (void)state;
     assert_look(0, 0);
-    listeners_accepted(0, 0);
+    listeners_accepted(0, 0, 0);
     assert_look(0, 0);
 }
 
@@ -213,7 +213,7 @@ static void a_connection_is_no_listener(void **state)
     (void)state;
     clients_come(&listener, 1);
     assert_true(kernel_cookie(listener.clients[0], &cookie));
-    listeners_accepted(listener.clients[0], (uint32_t)cookie);
+    listeners_accepted(listener.clients[0], (uint32_t)cookie, 0);
     for (unsigned int i = 0; i < 2 * MOMENT; i++)
         assert_look(0, 0);
     close_listener(&listener);
