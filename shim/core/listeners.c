@@ -65,34 +65,37 @@ static bool tls_was_accepted(void)
     return false;
 }
 
+/* A queue of another protocol stands, and TLS clients are taken all the same: its limit is its own,
+ * and no handshake's end would help. Until it moves. */
+static bool has_own_limit(uint32_t at, bool moved, bool tls_accepted)
+{
+    if (moved)
+        places[at].own_limit = false;
+    else if (tls_accepted && !begins_with_tls(at))
+        places[at].own_limit = true;
+    return places[at].own_limit;
+}
+
 uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting)
 {
-    uint32_t stuck = 0;
     bool tls_accepted = tls_was_accepted();
+    uint32_t stuck = 0;
 
     *waiting = 0;
     for (uint32_t at = 0; at < PLACES; at++) {
         uint32_t length = queue_length(at);
         uint32_t accepts = atomic_load_explicit(&places[at].accepts, memory_order_relaxed);
+        bool moved = length == 0 || accepts != places[at].accepts_seen;
+        bool counts = !has_own_limit(at, moved, tls_accepted);
 
-        /* A queue of another protocol stands, and TLS clients are taken all the same: its limit is
-         * its own, and no handshake's end would help. */
-        if (length == 0 || accepts != places[at].accepts_seen)
-            places[at].own_limit = false;
-        else if (tls_accepted && !begins_with_tls(at))
-            places[at].own_limit = true;
-        if (places[at].own_limit) {
-            places[at].looks = 0;
-            continue;
-        }
-        *waiting += length;
-        if (length == 0 || accepts != places[at].accepts_seen ||
+        places[at].accepts_seen = accepts;
+        *waiting += counts ? length : 0;
+        if (moved || !counts ||
             !waits_for_room(process,
                             atomic_load_explicit(&places[at].acceptor, memory_order_relaxed)))
             places[at].looks = 0;
         else if (places[at].looks < UINT32_MAX)
             places[at].looks++;
-        places[at].accepts_seen = accepts;
         if (places[at].looks >= moment)
             stuck += length;
     }

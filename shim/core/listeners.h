@@ -9,7 +9,7 @@
 
 #include "core/process.h"
 
-/* accept() has returned, or tried to return, a connection of this listener. */
+/* accept() has returned, or tried to return, a connection of this listener, on this local port. */
 void listeners_accepted(int fd, uint32_t cookie, uint16_t port);
 
 /* The reaper: how many clients wait in queues that have not moved for `moment` looks in a row:

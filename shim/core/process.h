@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WAITS_PLACES 512
+#define WAITS_PLACES 256
 
 struct process {
     _Atomic int32_t pid;
@@ -45,8 +45,10 @@ struct process {
     _Atomic bool queue_begun; /* see round.h: the queue of deadlines is this process's own */
     _Atomic bool in_round;    /* ... somebody is at work on it */
     _Atomic bool reporting;   /* a line of the log is held back */
-    _Atomic uint8_t waits[WAITS_PLACES]; /* see waits.h */
+    _Atomic uint64_t waits[WAITS_PLACES]; /* see waits.h */
 };
+
+_Static_assert(sizeof(struct process) <= 4096, "on one page");
 
 /* This process's state, made on the first call. NULL in a vfork child, and where the kernel cannot
  * give such a page (then nothing is protected). Any thread or signal handler; two system calls at

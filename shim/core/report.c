@@ -64,6 +64,7 @@ void report_shut(const struct shut_connection *shut, uint64_t now_ns)
 {
     struct text text = TEXT_EMPTY;
 
+    report_protects();
     begin_second(now_ns);
     if (lines == LINES_A_SECOND) {
         held_back++;

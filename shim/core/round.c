@@ -35,7 +35,12 @@ static bool is_ours(const struct conn *conn)
 
 static void lacks_memory(void)
 {
+    static bool complained;
+
     counters_add(COUNTER_NO_MEMORY);
+    if (complained)
+        return;
+    complained = true;
     log_unprotected("no memory to keep deadlines in order", ENOMEM);
 }
 

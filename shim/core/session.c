@@ -79,10 +79,13 @@ static void set_clock(struct process *process, struct conn *conn, int fd)
 static void tie(struct process *process, struct session *session, conn_handle handle)
 {
     struct conn *conn = conn_get(handle);
+    conn_handle before;
 
     if (conn == NULL)
         return;
-    atomic_store_explicit(&session->conn, handle, memory_order_relaxed);
+    before = atomic_exchange_explicit(&session->conn, handle, memory_order_relaxed);
+    if (before != handle)
+        conn_move(before, CONN_IN(CONN_HANDSHAKE), CONN_OPEN);
     wait_no_longer(process, session);
     if (conn_state(handle) != CONN_OPEN)
         return;

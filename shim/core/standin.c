@@ -64,11 +64,11 @@ static uint64_t gives_up_ns(int fd)
     return first;
 }
 
-void standin_wait(struct process *process, conn_handle handle, int fd, bool waits)
+void standin_wait(struct process *process, conn_handle handle, int fd, bool may_wait)
 {
     uint64_t again = 0;
 
-    while (examine_at(process, handle, fd, &again) == EXAMINED_AGAIN && waits && blocks(fd))
+    while (examine_at(process, handle, fd, &again) == EXAMINED_AGAIN && may_wait && blocks(fd))
         if (gives_up_ns(fd) <= again || readable_by(fd, again))
             return;
 }
@@ -79,6 +79,9 @@ uint64_t standin_due_ns(void)
     uint64_t armed;
 
     if (process == NULL || !atomic_load_explicit(&process->threadless, memory_order_relaxed))
+        return CLOCK_NEVER;
+    /* Not in a vfork child: the work is its parent's. */
+    if (process_here() == NULL)
         return CLOCK_NEVER;
     armed = atomic_load_explicit(&process->armed_ns, memory_order_seq_cst);
     return armed != 0 ? armed : CLOCK_NEVER;

@@ -12,8 +12,10 @@
 #include "core/process.h"
 
 /* Before a nested read of fd, this connection's socket. Returns when there is something to read,
- * when the connection was shut, or when this is none of our business. */
-void standin_wait(struct process *process, conn_handle handle, int fd, bool waits);
+ * when the connection was shut, when the read itself would give up before its deadline
+ * (SO_RCVTIMEO, an alarm), or when this is none of our business. may_wait: the read may block,
+ * as far as its flags say. */
+void standin_wait(struct process *process, conn_handle handle, int fd, bool may_wait);
 
 /* An event loop is about to wait. When it should look up from that at the latest; CLOCK_NEVER: it
  * may wait as it likes, there is a reaper, or nothing pending. Cheap. */

@@ -60,14 +60,14 @@ static void touch_inherited(conn_handle handle)
         track_touch(process, handle);
 }
 
-bool stream_waited(int fd)
+conn_handle stream_waited(int fd)
 {
     conn_handle handle = fdmap_get(fd);
 
     if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
-        return false;
+        return 0;
     touch_inherited(handle);
-    return true;
+    return handle;
 }
 
 /* Under pressure: this client's progress may be all that it will get. */
@@ -79,15 +79,15 @@ static void press(conn_handle handle)
         pressure_read(process, handle);
 }
 
-static void stand_in(conn_handle handle, int fd, bool waits)
+static void stand_in(conn_handle handle, int fd, bool may_wait)
 {
     struct process *process = process_known();
 
     if (process != NULL && atomic_load_explicit(&process->threadless, memory_order_relaxed))
-        standin_wait(process, handle, fd, waits);
+        standin_wait(process, handle, fd, may_wait);
 }
 
-conn_handle stream_read_begin(int fd, bool waits)
+conn_handle stream_read_begin(int fd, bool may_wait)
 {
     conn_handle handle;
 
@@ -98,7 +98,7 @@ conn_handle stream_read_begin(int fd, bool waits)
         return 0;
     touch_inherited(handle);
     if (session_inside != NULL) {
-        stand_in(handle, fd, waits);
+        stand_in(handle, fd, may_wait);
         press(handle);
     }
     return handle;

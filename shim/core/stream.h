@@ -16,7 +16,7 @@
 /* A read of fd begins; ends with these bytes. begin returns the handle to give to the end: 0 means
  * that there is nothing to tell. It need not be called for a read that does not matter, and nearly
  * no read of a program does. */
-conn_handle stream_read_begin(int fd, bool waits); /* false: MSG_DONTWAIT */
+conn_handle stream_read_begin(int fd, bool may_wait); /* false: MSG_DONTWAIT */
 void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t length);
 
 static inline bool stream_read_matters(int fd)
@@ -25,9 +25,9 @@ static inline bool stream_read_matters(int fd)
 }
 
 /* The program waits for this descriptor alone. In a child that was forked to serve it, that may be
- * the first that is heard of it. True: it is a client's, with its handshake unfinished. Cheap; any
- * thread. errno is not kept. */
-bool stream_waited(int fd);
+ * the first that is heard of it. Returns the client's handle while its handshake is unfinished,
+ * else 0. Cheap; any thread. errno is not kept. */
+conn_handle stream_waited(int fd);
 
 /* The server has sent these bytes on an unfinished connection. */
 void stream_written(conn_handle handle, const void *bytes, size_t length);

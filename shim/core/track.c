@@ -172,6 +172,8 @@ void track_accepted(int listener, int fd)
  * session is tied to it nothing is known of it, and its clock starts then. */
 void track_received(int fd)
 {
+    /* What had this number is gone, however it was closed. */
+    track_closing(fd);
     if (kernel_is_tcp(fd))
         track_connection_of(fd);
 }

@@ -14,51 +14,50 @@ uint16_t waits_place(void)
     return (uint16_t)(own_place - 1);
 }
 
-static void now(enum waits what)
+void waits_begin(uint64_t what)
 {
     struct process *process = process_known();
 
     if (process != NULL)
-        atomic_store_explicit(&process->waits[waits_place()], (uint8_t)what, memory_order_relaxed);
-}
-
-void waits_begin(enum waits what)
-{
-    now(what);
+        atomic_store_explicit(&process->waits[waits_place()], what, memory_order_relaxed);
 }
 
 void waits_end(void)
 {
-    now(WAITS_NOT);
+    waits_begin(WAITS_NOT);
 }
 
-static enum waits at(const struct process *process, uint16_t place)
+static uint64_t at(const struct process *process, uint16_t place)
 {
-    return (enum waits)atomic_load_explicit(&process->waits[place], memory_order_relaxed);
+    return atomic_load_explicit(&process->waits[place], memory_order_relaxed);
 }
 
-static bool some(const struct process *process, enum waits what)
+static bool is_client(uint64_t what)
 {
-    for (uint16_t i = 0; i < WAITS_PLACES; i++)
-        if (at(process, i) == what)
-            return true;
-    return false;
+    return what != WAITS_NEVER && what != WAITS_NOT && what != WAITS_FOR_EVENTS &&
+           (CONN_IN(conn_state(what)) & CONN_UNFINISHED) != 0;
 }
 
 bool waits_for_client(const struct process *process)
 {
-    return some(process, WAITS_FOR_CLIENT);
+    for (uint16_t i = 0; i < WAITS_PLACES; i++)
+        if (is_client(at(process, i)))
+            return true;
+    return false;
+}
+
+static bool some_for_events(const struct process *process)
+{
+    for (uint16_t i = 0; i < WAITS_PLACES; i++)
+        if (at(process, i) == WAITS_FOR_EVENTS)
+            return true;
+    return false;
 }
 
 bool waits_for_room(const struct process *process, uint16_t acceptor)
 {
-    switch (at(process, acceptor)) {
-    case WAITS_FOR_EVENTS:
-    case WAITS_FOR_CLIENT:
-        return true;
-    case WAITS_NEVER:
-        return waits_for_client(process) || some(process, WAITS_FOR_EVENTS);
-    default:
-        return waits_for_client(process);
-    }
+    uint64_t what = at(process, acceptor);
+
+    return what == WAITS_FOR_EVENTS || waits_for_client(process) ||
+           (what == WAITS_NEVER && some_for_events(process));
 }

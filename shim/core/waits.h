@@ -9,20 +9,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/conn.h"
 #include "core/process.h"
 
-/* Zero: this thread has never waited where we see it. */
-enum waits { WAITS_NEVER, WAITS_NOT, WAITS_FOR_EVENTS, WAITS_FOR_CLIENT };
+/* What a thread waits for: one client, by its handle, or one of these. Zero: it has never waited
+ * where we see it. */
+#define WAITS_NEVER      UINT64_C(0)
+#define WAITS_NOT        (UINT64_MAX - 1) /* these are no handles, see fdmap.h */
+#define WAITS_FOR_EVENTS (UINT64_MAX - 2) /* of many descriptors, in an event loop */
 
-/* The calling thread begins to wait, in an event loop or for one client that has not finished its
- * handshake; and no longer does. Any thread or signal handler; errno is kept. Cheap. */
-void waits_begin(enum waits what);
+/* The calling thread begins to wait, and no longer does. A thread that is cancelled meanwhile, or
+ * leaves by longjmp(), waits on until its client has gone. Any thread or signal handler; errno is
+ * kept. Cheap. */
+void waits_begin(uint64_t what);
 void waits_end(void);
 
 /* The calling thread's place in process->waits. Threads beyond WAITS_PLACES share theirs. */
 uint16_t waits_place(void);
 
-/* The reaper: does some thread wait for one client? */
+/* The reaper: does some thread wait for a client that has not finished its handshake? */
 bool waits_for_client(const struct process *process);
 
 /* The reaper: is the server waiting for clients that it has, while it takes no new ones? The thread

@@ -246,12 +246,23 @@ static void restart(struct record *record)
     errno = saved;
 }
 
+/* A server's session from now on. With its transport in place it waits for a ClientHello, even if
+ * the program makes the first step only when there is one (openssl s_server, Puma). */
 HOOK void SSL_set_accept_state(SSL *ssl)
 {
+    struct record *record;
+    int saved;
+
     BEHIND(SSL_set_accept_state, );
     next(ssl);
-    if (library != NULL && hook_active())
-        restart(attach(library, ssl));
+    if (library == NULL || !hook_active())
+        return;
+    saved = errno;
+    record = attach(library, ssl);
+    restart(record);
+    if (record != NULL)
+        session_begin(&record->session, transport(library, ssl));
+    errno = saved;
 }
 
 HOOK int SSL_clear(SSL *ssl)

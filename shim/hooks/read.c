@@ -34,7 +34,7 @@ static inline conn_handle begin(int fd, int flags)
     errno = saved;
     if (handle == 0 || (flags & NOT_THE_STREAM) != 0)
         return 0;
-    waits_begin(WAITS_FOR_CLIENT);
+    waits_begin(handle);
     return handle;
 }
 

@@ -68,18 +68,25 @@ static bool alone(void)
     return standin_due_ns() == CLOCK_NEVER;
 }
 
+/* The kernel says EINVAL. */
+static bool invalid(const struct timespec *timeout)
+{
+    return timeout != NULL &&
+           (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= (long)CLOCK_SECOND);
+}
+
 /* For what the calling thread waits from here to the end of the block; WAITS_NOT: for nothing that
  * anybody asks about. */
-#define WAITS(what) __attribute__((cleanup(waits_over))) const enum waits waiting = waits_now(what)
+#define WAITS(what) __attribute__((cleanup(waits_over))) const uint64_t waiting = waits_now(what)
 
-static enum waits waits_now(enum waits what)
+static uint64_t waits_now(uint64_t what)
 {
     if (what != WAITS_NOT)
         waits_begin(what);
     return what;
 }
 
-static void waits_over(const enum waits *what)
+static void waits_over(const uint64_t *what)
 {
     if (*what != WAITS_NOT)
         waits_end();
@@ -88,17 +95,17 @@ static void waits_over(const enum waits *what)
 /* Who waits for one descriptor alone waits for a client, or for something else of its own (another
  * server's answer, a lock). A child that serves one connection often does so before it calls
  * anything else of ours (nrpe). */
-static enum waits waits_for_one(int fd)
+static uint64_t waits_for_one(int fd)
 {
     int saved = errno;
-    bool client = fd >= 0 && hook_active() && stream_waited(fd);
+    conn_handle client = fd >= 0 && hook_active() ? stream_waited(fd) : 0;
 
     errno = saved;
-    return client ? WAITS_FOR_CLIENT : WAITS_NOT;
+    return client != 0 ? client : WAITS_NOT;
 }
 
 /* The arguments of larger calls are not looked at: the kernel has not checked them yet. */
-static enum waits waits_of_poll(const struct pollfd *fds, nfds_t count)
+static uint64_t waits_of_poll(const struct pollfd *fds, nfds_t count)
 {
     if (count == 1 && fds != NULL)
         return waits_for_one(fds->fd);
@@ -184,7 +191,7 @@ HOOK int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
     struct wait wait;
     int result;
 
-    if (alone())
+    if (alone() || invalid(timeout))
         return next_libc()->ppoll(fds, count, timeout, mask);
     wait.end_ns = from_timespec(timeout);
     do {
@@ -235,7 +242,7 @@ static int pieces_of_select(int count, fd_set *read, fd_set *write, fd_set *exce
 }
 
 /* One descriptor alone is the highest; the sets are looked at in a new child only. */
-static enum waits waits_of_select(int count, const fd_set *read)
+static uint64_t waits_of_select(int count, const fd_set *read)
 {
     if (read != NULL && count > 0 && count <= FD_SETSIZE && process_is_new() &&
         FD_ISSET(count - 1, read))
@@ -257,7 +264,7 @@ HOOK int select(int count, fd_set *restrict read, fd_set *restrict write, fd_set
     uint64_t now;
     int result;
 
-    if (select_alone(count))
+    if (select_alone(count) || (timeout != NULL && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
         return next_libc()->select(count, read, write, except, timeout);
     if (timeout != NULL)
         wait.end_ns = clock_after_ns(clock_now_ns(), (uint64_t)timeout->tv_sec * CLOCK_SECOND +
@@ -280,7 +287,7 @@ HOOK int pselect(int count, fd_set *restrict read, fd_set *restrict write, fd_se
     WAITS(waits_of_select(count, read));
     struct wait wait;
 
-    if (select_alone(count))
+    if (select_alone(count) || invalid(timeout))
         return next_libc()->pselect(count, read, write, except, timeout, mask);
     wait.end_ns = from_timespec(timeout);
     return pieces_of_select(count, read, write, except, &wait, mask);

@@ -13,6 +13,7 @@
 
 #include "core/kernel.h"
 #include "core/listeners.h"
+#include "core/ports.h"
 #include "core/process.h"
 #include "core/waits.h"
 
@@ -221,7 +222,10 @@ static void a_connection_is_no_listener(void **state)
 
 static int in_an_event_loop(void **state)
 {
+    static struct settings settings;
+
     (void)state;
+    ports_start(&settings);
     assert_non_null(process_here());
     waits_begin(WAITS_FOR_EVENTS);
     return 0;

@@ -10,16 +10,22 @@
 
 #include <cmocka.h>
 
+#include "core/conn.h"
 #include "core/waits.h"
+
+static conn_handle client;
+
+/* Stands for its handle in the table. */
+#define A_CLIENT UINT64_C(1)
 
 /* Another thread, which waits, and ends while it does. */
 static void *waiting(void *what)
 {
-    waits_begin(*(const enum waits *)what);
+    waits_begin(*(const uint64_t *)what);
     return (void *)(uintptr_t)waits_place();
 }
 
-static uint16_t other(enum waits what)
+static uint16_t other(uint64_t what)
 {
     pthread_t thread;
     void *place;
@@ -37,15 +43,21 @@ static int nobody_waits(void **state)
     assert_non_null(process);
     for (int i = 0; i < WAITS_PLACES; i++)
         process->waits[i] = WAITS_NEVER;
+    client = conn_publish(conn_alloc());
     return 0;
+}
+
+static uint64_t handle_of(uint64_t what)
+{
+    return what == A_CLIENT ? client : what;
 }
 
 /* What the accepting thread does, what another one does: does the server wait for room? */
 static void who_waits_for_what(void **state)
 {
     static const struct {
-        enum waits acceptor;
-        enum waits other;
+        uint64_t acceptor;
+        uint64_t other;
         bool room;
     } cases[] = {
         /* An event loop, one thread for everything. */
@@ -55,10 +67,10 @@ static void who_waits_for_what(void **state)
         {WAITS_NOT, WAITS_FOR_EVENTS, false},
         {WAITS_FOR_EVENTS, WAITS_FOR_EVENTS, true},
         /* One client after the other. */
-        {WAITS_FOR_CLIENT, WAITS_NEVER, true},
+        {A_CLIENT, WAITS_NEVER, true},
         /* A pool of workers, and one that gives them their clients. */
-        {WAITS_NEVER, WAITS_FOR_CLIENT, true},
-        {WAITS_NOT, WAITS_FOR_CLIENT, true},
+        {WAITS_NEVER, A_CLIENT, true},
+        {WAITS_NOT, A_CLIENT, true},
         {WAITS_NEVER, WAITS_NOT, false},
         {WAITS_NEVER, WAITS_FOR_EVENTS, true},
         {WAITS_NEVER, WAITS_NEVER, false},
@@ -68,25 +80,25 @@ static void who_waits_for_what(void **state)
         struct process *process = process_here();
 
         nobody_waits(state);
-        process->waits[waits_place()] = (uint8_t)cases[i].acceptor;
-        process->waits[other(WAITS_NOT)] = (uint8_t)cases[i].other;
+        process->waits[waits_place()] = handle_of(cases[i].acceptor);
+        process->waits[other(WAITS_NOT)] = handle_of(cases[i].other);
         if (waits_for_room(process, waits_place()) != cases[i].room)
             fail_msg("case %zu", i);
-        assert_int_equal(waits_for_client(process), cases[i].acceptor == WAITS_FOR_CLIENT ||
-                                                        cases[i].other == WAITS_FOR_CLIENT);
+        assert_int_equal(waits_for_client(process),
+                         cases[i].acceptor == A_CLIENT || cases[i].other == A_CLIENT);
     }
 }
 
 static void each_thread_has_a_place_of_its_own(void **state)
 {
     uint16_t first = other(WAITS_FOR_EVENTS);
-    uint16_t second = other(WAITS_FOR_CLIENT);
+    uint16_t second = other(client);
 
     (void)state;
     assert_int_not_equal(first, second);
     assert_int_not_equal(first, waits_place());
     assert_int_equal(process_here()->waits[first], WAITS_FOR_EVENTS);
-    assert_int_equal(process_here()->waits[second], WAITS_FOR_CLIENT);
+    assert_int_equal(process_here()->waits[second], client);
     waits_begin(WAITS_FOR_EVENTS);
     waits_end();
     assert_int_equal(process_here()->waits[waits_place()], WAITS_NOT);
@@ -99,6 +111,27 @@ static void more_threads_than_places_share_them(void **state)
         assert_in_range(other(WAITS_FOR_EVENTS), 0, WAITS_PLACES - 1);
 }
 
+/* A thread that was cancelled in its read never says that it waits no longer. */
+static void nobody_waits_for_who_has_finished_or_gone(void **state)
+{
+    const struct process *process = process_here();
+
+    (void)state;
+    other(client);
+    assert_true(waits_for_client(process));
+    conn_move(client, CONN_UNFINISHED, CONN_FINISHED);
+    assert_false(waits_for_client(process));
+    client = conn_publish(conn_alloc());
+    other(client);
+    assert_true(waits_for_client(process));
+    assert_int_equal(conn_drop(client), CONN_OPEN);
+    conn_recycle(client);
+    assert_false(waits_for_client(process));
+    /* The same record, in its next life. */
+    assert_int_not_equal(conn_publish(conn_alloc()), client);
+    assert_false(waits_for_client(process));
+}
+
 /* What the parent's threads wait for is nothing to the child. */
 static void a_child_begins_anew(void **state)
 {
@@ -106,7 +139,7 @@ static void a_child_begins_anew(void **state)
     int status;
 
     (void)state;
-    waits_begin(WAITS_FOR_CLIENT);
+    waits_begin(client);
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
@@ -122,6 +155,7 @@ int main(void)
         cmocka_unit_test_setup(who_waits_for_what, nobody_waits),
         cmocka_unit_test_setup(each_thread_has_a_place_of_its_own, nobody_waits),
         cmocka_unit_test_setup(more_threads_than_places_share_them, nobody_waits),
+        cmocka_unit_test_setup(nobody_waits_for_who_has_finished_or_gone, nobody_waits),
         cmocka_unit_test_setup(a_child_begins_anew, nobody_waits),
     };
 
