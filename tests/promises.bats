@@ -57,6 +57,22 @@ load lib/hosts
     [[ $(wc -l <"$HOST_LOG") -le 40 ]]
 }
 
+# It makes its SSL object for each client, and then waits in select() for the client or the terminal.
+@test "openssl s_server at a terminal: its very first client is shut, though it sends nothing" {
+    mkfifo "$BATS_TEST_TMPDIR/terminal"
+    exec 4<>"$BATS_TEST_TMPDIR/terminal"
+    HOST_OUT=$BATS_TEST_TMPDIR/out HOST_LOG=$BATS_TEST_TMPDIR/log
+    setsid env SHAKEOUT_TIMEOUT="$HOST_DEADLINE" LD_PRELOAD="$SHAKEOUT_PRELOAD" openssl s_server \
+        -accept 127.0.0.1:0 -cert "$HOST_CERT" -key "$HOST_KEY" <&4 >"$HOST_OUT" 2>"$HOST_LOG" 3>&- &
+    HOST_PID=$!
+    host_wait "port" grep -q '^ACCEPT 127' "$HOST_OUT"
+    HOST_PORT=$(sed -n 's/^ACCEPT 127.0.0.1://p' "$HOST_OUT")
+    clients silent
+    clients --in-turn byte hello halfway13
+    [[ $(grep -c 'handshake deadline: ' "$HOST_LOG") == 4 ]]
+    exec 4>&-
+}
+
 # ---- 2. Nothing else is ever shut ----
 
 @test "a port that nobody knows: a silent client is left alone until the port has spoken TLS" {
