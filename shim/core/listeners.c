@@ -17,6 +17,7 @@ static struct {
     _Atomic uint16_t acceptor; /* the place of the thread that took the last one, see waits.h */
     bool own_limit;            /* the reaper's: clients of TLS were taken while this queue stood */
     uint32_t accepts_seen;     /* the reaper's: at its last look */
+    uint32_t length_seen;      /* ... and how many waited then */
     uint32_t looks;            /* ... how many looks in a row found it stuck */
 } places[PLACES];
 
@@ -85,10 +86,13 @@ uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_
     for (uint32_t at = 0; at < PLACES; at++) {
         uint32_t length = queue_length(at);
         uint32_t accepts = atomic_load_explicit(&places[at].accepts, memory_order_relaxed);
-        bool moved = length == 0 || accepts != places[at].accepts_seen;
+        /* Another process may have taken somebody, too. */
+        bool moved =
+            length == 0 || length < places[at].length_seen || accepts != places[at].accepts_seen;
         bool counts = !has_own_limit(at, moved, tls_accepted);
 
         places[at].accepts_seen = accepts;
+        places[at].length_seen = length;
         *waiting += counts ? length : 0;
         if (moved || !counts ||
             !waits_for_room(process,

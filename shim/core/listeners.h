@@ -14,7 +14,7 @@ void listeners_accepted(int fd, uint32_t cookie, uint16_t port);
 
 /* The reaper: how many clients wait in queues that have not moved for `moment` looks in a row:
  * somebody waits at each look, the server waits for other clients (waits.h), and nothing was
- * accepted in between. *waiting is set to how many wait anywhere. */
+ * accepted in between, here or by another process. *waiting is set to how many wait anywhere. */
 uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting);
 
 #endif

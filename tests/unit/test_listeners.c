@@ -57,13 +57,19 @@ static void clients_come(struct listener *listener, int count)
     }
 }
 
-/* The server takes one. */
-static void take(struct listener *listener)
+/* Another process takes one. */
+static void take_elsewhere(const struct listener *listener)
 {
     int fd = accept(listener->fd, NULL, NULL);
 
     assert_true(fd >= 0);
     close(fd);
+}
+
+/* The server takes one. */
+static void take(struct listener *listener)
+{
+    take_elsewhere(listener);
     listeners_accepted(listener->fd, listener->cookie, 0);
 }
 
@@ -128,6 +134,23 @@ static void a_queue_that_moves_is_not_stuck_however_long(void **state)
     clients_come(&listener, 12);
     for (uint32_t left = 12; left-- > 0;) {
         take(&listener);
+        for (unsigned int i = 0; i < MOMENT; i++)
+            assert_look(0, left);
+    }
+    close_listener(&listener);
+}
+
+/* Dovecot has a process for each client, which never takes a second one. */
+static void a_queue_that_others_take_from_is_not_stuck(void **state)
+{
+    struct listener listener = open_listener();
+
+    (void)state;
+    clients_come(&listener, 12);
+    take(&listener);
+    assert_look(0, 11);
+    for (uint32_t left = 11; left-- > 0;) {
+        take_elsewhere(&listener);
         for (unsigned int i = 0; i < MOMENT; i++)
             assert_look(0, left);
     }
@@ -238,6 +261,7 @@ int main(void)
         cmocka_unit_test(an_empty_queue_is_never_stuck),
         cmocka_unit_test(a_queue_is_stuck_when_it_has_not_moved_for_a_moment),
         cmocka_unit_test(a_queue_that_moves_is_not_stuck_however_long),
+        cmocka_unit_test(a_queue_that_others_take_from_is_not_stuck),
         cmocka_unit_test(one_that_moves_again_has_its_moment_again),
         cmocka_unit_test(one_queue_does_not_excuse_another),
         cmocka_unit_test(a_server_that_does_something_else_is_not_stuck),
