@@ -347,6 +347,30 @@ static void try_pipe_and_file(void)
     TRY(close(file));
 }
 
+/* An accepted connection whose end breaks every write, as any other's does, but sends no SIGPIPE.
+ */
+static void try_seqpacket(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = sizeof address;
+    const int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    const int far = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    int fd;
+
+    /* The family alone: the kernel picks an abstract name (unix(7), autobind). */
+    TRY(bind(listener, (struct sockaddr *)&address, sizeof address.sun_family));
+    TRY(listen(listener, 1));
+    TRY(getsockname(listener, (struct sockaddr *)&address, &length));
+    TRY(connect(far, (struct sockaddr *)&address, length));
+    TRY(fd = accept(listener, NULL, NULL));
+    TRY(close(far));
+    const int before = broken_pipes;
+    try_writes(fd, BAD);
+    TRY(broken_pipes - before);
+    TRY(close(fd));
+    TRY(close(listener));
+}
+
 int main(int argc, char **argv)
 {
     const bool tls = host_option(argc, argv, "--tls");
@@ -376,6 +400,7 @@ int main(int argc, char **argv)
     try_all(fd, far);
     try_accepts(listener);
     try_connects(listener);
+    try_seqpacket();
     host_say("SIGPIPE came %d times", (int)broken_pipes);
     host_say("end");
     return 0;
