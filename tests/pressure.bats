@@ -210,6 +210,33 @@ nobody_pays_for() {
     nobody_was_shut
 }
 
+@test "a server of which a thread was cancelled while it waited for a client costs its slow clients nothing" {
+    nobody_pays_for --sleep 0.5 --cancelled
+}
+
+@test "a plaintext port at a limit of its own is no pressure on the clients of TLS" {
+    host_start membio --plain-port --most-plain 1
+    local tls=$HOST_PORT
+    good 0.2 --every 0.02 # now it is known what the port speaks
+    HOST_PORT=$(host_number plain)
+    crowd --count 3 --hold 4
+    HOST_PORT=$tls good 2 --every 0.02 --delay 0.5 --again 0.5 --patience 8 --sources 64
+    the_good 'served == tried >= 90'
+    nobody_was_shut
+}
+
+@test "health checks of a server that closes by the raw system call are no pressure and no offenders" {
+    host_start loop --raw-close
+    crowd --count 12 --sources 12 --hold 6
+    sleep 1.1
+    # They leave while the next ones come.
+    good 2 --every 0.005 --delay 1 --patience 0.02 --from 127.8.0.1
+    the_good 'late == tried >= 200'
+    good 1 --every 0.05 --delay 0.5 --from 127.8.0.1
+    the_good 'served == tried >= 18'
+    nobody_was_shut
+}
+
 @test "finished clients whose words lie unread are no pressure" {
     host_start loop --later 0.5
     good 2 --every 0.02 --delay 0.4 --again 0.4 --patience 5 --sources 64

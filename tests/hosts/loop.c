@@ -10,6 +10,8 @@
  *   --later S       reads what a client says S seconds after its handshake
  *   --deny ADDRESS  closes who comes from there as soon as it is accepted
  *   --accept4       accepts with accept4()
+ *   --raw-close     closes by the raw system call, which no library sees
+ *   --cancelled     before all that, a thread is cancelled that waits for a client's handshake
  *   --processes N   so many of it, forked after listen(), accept from one queue */
 #include "lib/host.h"
 #include "lib/tls.h"
@@ -20,10 +22,12 @@
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MOST = 2000, ROOM = 8 }; /* an address is longer than ROOM */
@@ -41,6 +45,7 @@ static size_t count = 1; /* the first is the listener */
 static double later;
 static in_addr_t denied;
 static bool by_accept4;
+static bool by_raw_close;
 
 /* The whole address by getpeername(); what accept() told in a room that is too small for it must be
  * its beginning, and its whole length. */
@@ -108,7 +113,10 @@ static void drop(size_t which)
 {
     ERR_clear_error();
     SSL_free(peers[which].ssl);
-    close(polled[which].fd);
+    if (by_raw_close)
+        syscall(SYS_close, polled[which].fd);
+    else
+        close(polled[which].fd);
     polled[which] = polled[--count];
     peers[which] = peers[count];
 }
@@ -149,6 +157,27 @@ static void ask(double seconds)
         host_die("poll");
 }
 
+static void *serve_one(void *argument)
+{
+    tls_serve(context, *(int *)argument);
+    return NULL;
+}
+
+static void cancel_one(void)
+{
+    const int client = host_connect(host_port(polled[0].fd));
+    int fd = host_accept(polled[0].fd);
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, serve_one, &fd) != 0)
+        host_die("thread");
+    host_sleep(0.1);
+    if (pthread_cancel(thread) != 0 || pthread_join(thread, NULL) != 0)
+        host_die("pthread_cancel");
+    close(fd);
+    close(client);
+}
+
 int main(int argc, char **argv)
 {
     const size_t most = strtoul(host_value(argc, argv, "--most", "2000"), NULL, 10);
@@ -163,10 +192,13 @@ int main(int argc, char **argv)
     later = strtod(host_value(argc, argv, "--later", "0"), NULL);
     denied = inet_addr(host_value(argc, argv, "--deny", "255.255.255.255"));
     by_accept4 = host_option(argc, argv, "--accept4");
+    by_raw_close = host_option(argc, argv, "--raw-close");
     context = tls_server();
     polled[0].fd = host_listen(0);
     if (limit > 0 && setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit, limit}) < 0)
         host_die("RLIMIT_NOFILE");
+    if (host_option(argc, argv, "--cancelled"))
+        cancel_one();
     host_announce("port", polled[0].fd);
     multiply(atoi(host_value(argc, argv, "--processes", "1")));
     for (;;) {

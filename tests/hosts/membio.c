@@ -6,6 +6,8 @@
  *   --chunk N         reads at most N bytes at a time
  *   --read HOW        read, recv, recvfrom, recvmsg or readv
  *   --socket-bio      the same loop with SSL_set_fd
+ *   --late-free       the session outlives its connection, as where a garbage collector frees it
+ *   --most-plain N    takes no more than N plaintext connections; the others wait in the queue
  *   --no-threads      an unprivileged process that may not start a thread */
 #include "lib/host.h"
 #include "lib/tls.h"
@@ -38,6 +40,8 @@ static SSL_CTX *context;
 static size_t chunk = CHUNK;
 static const char *how = "read";
 static bool socket_bio;
+static bool late_free;
+static nfds_t most_plain;
 
 static ssize_t read_some(int fd, char *buffer)
 {
@@ -68,7 +72,8 @@ static void add(int fd, enum role role, enum role port)
 
 static void drop(nfds_t i)
 {
-    SSL_free(peers[i].ssl);
+    if (!late_free)
+        SSL_free(peers[i].ssl);
     close(polled[i].fd);
     count--;
     polled[i] = polled[count];
@@ -167,6 +172,18 @@ static void welcome(nfds_t listener)
         drop(count - 1);
 }
 
+/* A port at its limit is not asked for events, and starts again when there is room. */
+static void limit_plain(void)
+{
+    nfds_t taken = 0;
+
+    for (nfds_t i = 0; i < count; i++)
+        taken += peers[i].role == CONNECTION && peers[i].port == PLAIN_PORT;
+    for (nfds_t i = 0; i < count; i++)
+        if (peers[i].role == PLAIN_PORT)
+            polled[i].events = taken < most_plain ? POLLIN : 0;
+}
+
 static void open_port(const char *name, enum role role)
 {
     const int listener = host_listen(0);
@@ -184,6 +201,8 @@ int main(int argc, char **argv)
     chunk = (size_t)atoi(host_value(argc, argv, "--chunk", "4096"));
     how = host_value(argc, argv, "--read", "read");
     socket_bio = host_option(argc, argv, "--socket-bio");
+    late_free = host_option(argc, argv, "--late-free");
+    most_plain = (nfds_t)atoi(host_value(argc, argv, "--most-plain", "1024"));
     if (chunk < 1 || chunk > CHUNK)
         host_die("--chunk");
     if (host_option(argc, argv, "--no-threads"))
@@ -194,6 +213,7 @@ int main(int argc, char **argv)
         open_port("starttls", STARTTLS_PORT);
     open_port("port", TLS_PORT);
     for (;;) {
+        limit_plain();
         if (poll(polled, count, -1) < 0 && errno != EINTR)
             host_die("poll");
         for (nfds_t i = count; i-- > 0;) {
