@@ -117,6 +117,13 @@ load lib/hosts
     host_done 1
 }
 
+@test "coroutines that change in the middle of SSL_accept: no freed session is ever touched" {
+    host_start coroutines
+    clients plain
+    host_says "own memory ok"
+    host_done 0
+}
+
 @test "one SSL object, made fresh by SSL_clear for each connection" {
     host_start sslclear
     clients --in-turn quick silent good-idle hello quick halfway13 quick
@@ -342,6 +349,20 @@ reused() {
     clients silent hello quick
     wait "$neighbours"
     host_done 2
+}
+
+@test "memory BIOs: the session of a silent client, freed late, is held against no plaintext client" {
+    host_start membio --plain-port --late-free
+    clients silent
+    HOST_PORT=$(host_number plain) clients plain
+    host_done 1
+}
+
+@test "sessions that had their ClientHello in datagrams are held against no plaintext client" {
+    host_start elsewhere
+    clients plain
+    clients plain-idle
+    host_done 0
 }
 
 @test "STARTTLS on memory BIOs: the plaintext phase may be idle for ever, a stalled handshake may not" {
