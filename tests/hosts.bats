@@ -242,6 +242,29 @@ load lib/hosts
     host_done 7
 }
 
+@test "a child that can start no thread leaves its parent's clients alone, and keeps its own deadlines" {
+    host_start children serving
+    host_says "^end"
+    host_says "^parent's lives"
+    host_says "^child's lived 1[.][0-4]"
+    host_expect_shut 1
+}
+
+@test "a child that lowers RLIMIT_NOFILE does not take the clock away from its parent's clients" {
+    host_start children lowering
+    host_says "^end"
+    host_says "^parent's lived 1[.][0-4]"
+    host_expect_shut 1
+}
+
+@test "a worker that runs a command by vfork before its first client keeps that one's deadline" {
+    host_address
+    host_start SHAKEOUT_PORTS=4433 children vforking --at 4433
+    host_says "^end"
+    host_says "^child's lived 1[.][0-4]"
+    host_expect_shut 1
+}
+
 # ---- Descriptors that are closed, reused, or not to be had ----
 
 close_all() {
@@ -324,6 +347,13 @@ reused() {
     cat "$HOST_LOG"
     [[ $(grep -c '^shakeout\[.*\]: not protected: ' "$HOST_LOG") == 1 ]]
     host_done 0
+}
+
+@test "RLIMIT_NOFILE is lowered below the library's own descriptors: stalled clients are shut all the same" {
+    host_start threads --lower 100
+    clients silent
+    clients silent hello quick
+    host_done 3
 }
 
 # ---- Nobody else is ever shut ----

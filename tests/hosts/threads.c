@@ -2,12 +2,15 @@
  *
  *   --acceptors N  N threads, each accepts and serves by itself, one connection at a time
  *   --lazy         nothing of TLS is made before the client's first byte has come
- *   --at PORT      listens there */
+ *   --at PORT      listens there
+ *   --lower N      RLIMIT_NOFILE becomes N soon after the first connection was accepted */
 #include "lib/host.h"
 #include "lib/tls.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -50,8 +53,16 @@ static _Noreturn void serve_lazily(const struct door *door)
     }
 }
 
+static void lower_limit(rlim_t limit)
+{
+    host_sleep(0.1); /* whatever the first connection makes anybody open is open */
+    if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit, limit}) < 0)
+        host_die("RLIMIT_NOFILE");
+}
+
 int main(int argc, char **argv)
 {
+    const rlim_t lower = strtoul(host_value(argc, argv, "--lower", "0"), NULL, 10);
     const int acceptors = atoi(host_value(argc, argv, "--acceptors", "0"));
 
     host_init();
@@ -64,6 +75,9 @@ int main(int argc, char **argv)
         host_thread(accept_and_serve, &door);
     if (acceptors > 0)
         accept_and_serve(&door);
-    for (;;)
+    for (bool first = true;; first = false) {
         tls_serve_in_thread(door.context, host_accept(door.listener));
+        if (first && lower > 0)
+            lower_limit(lower);
+    }
 }
