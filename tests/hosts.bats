@@ -609,3 +609,39 @@ host_ended() {
     clients --in-turn silent quick hello quick halfway13 good-idle
     host_done 3
 }
+
+# own_wait NAME PATTERN: what the program says of that wait, of which the library must know nothing.
+own_wait() {
+    host_start ownwaits "$1"
+    host_says "^end"
+    host_says "^$1 $2"
+    host_expect_shut 0
+}
+
+@test "no thread can be had at all: a read with MSG_DONTWAIT does not wait" {
+    host_deadline 3
+    own_wait dontwait "[01][.].*: EAGAIN"
+}
+
+@test "no thread can be had at all: a read ends after SO_RCVTIMEO" {
+    host_deadline 3
+    own_wait timeout "\(0[.][3-9]\|1[.]\).*: EAGAIN"
+}
+
+@test "no thread can be had at all: an alarm interrupts a read" {
+    host_deadline 3
+    own_wait alarm "\(0[.][3-9]\|1[.]\).*: EINTR"
+}
+
+@test "no thread can be had at all: select with a negative timeout fails" {
+    own_wait select "0[.].*: EINVAL"
+}
+
+@test "no thread can be had at all: ppoll with a negative timeout fails" {
+    own_wait ppoll "0[.].*: EINVAL"
+}
+
+@test "no thread can be had at all: a poll in a vfork child ends, though a deadline of its parent has passed" {
+    host_deadline 0.05
+    own_wait vfork "\(0[.]\|1[.]\).*: done"
+}
