@@ -232,7 +232,7 @@ nobody_pays_for() {
     sleep 1.1
     # They leave while the next ones come.
     good 2 --every 0.005 --delay 1 --patience 0.02 --from 127.8.0.1
-    the_good 'late == tried >= 200'
+    the_good 'late == tried >= 100'
     good 1 --every 0.05 --delay 0.5 --from 127.8.0.1
     the_good 'served == tried >= 18'
     nobody_was_shut
