@@ -11,7 +11,7 @@
 
 #define CANDIDATES      256U
 #define DRAWS           (4 * CANDIDATES) /* until there are so many */
-#define OFFENCES        3U
+#define OFFENCES        2U
 #define UNTOUCHED_NS    (50 * CLOCK_MILLISECOND)
 #define TRUSTED_GRACES  8U /* a source that has finished lately gets so many times the grace */
 #define FINISHED_COUNTS 2U /* so many unfinished handshakes does a finished one make up for */

@@ -252,14 +252,22 @@ bool examine_speaks_tls(const struct conn *conn, enum conn_state state)
                                 atomic_load_explicit(&conn->port, memory_order_relaxed));
 }
 
-bool examine_waits_for_server(struct process *process, conn_handle handle)
+bool examine_is_pending(conn_handle handle)
 {
     const struct conn *conn = conn_get(handle);
     enum conn_state state = conn_state(handle);
+
+    return conn != NULL && (CONN_IN(state) & CONN_UNFINISHED) != 0 &&
+           examine_speaks_tls(conn, state);
+}
+
+bool examine_waits_for_server(struct process *process, conn_handle handle)
+{
+    const struct conn *conn = conn_get(handle);
     struct kernel_facts facts = {0};
     int fd;
 
-    if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0 || !examine_speaks_tls(conn, state))
+    if (conn == NULL)
         return false;
     /* Most have nothing to read; that costs one system call, and no certainty whose number it is.
      */

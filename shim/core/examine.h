@@ -25,7 +25,11 @@ bool examine_early(struct process *process, conn_handle handle, uint64_t grace_n
 /* Whether anything says that an unfinished connection in this state speaks TLS. */
 bool examine_speaks_tls(const struct conn *conn, enum conn_state state);
 
-/* The reaper: whether this client has sent something that the server has left lying for a while. */
+/* Whether this connection is unfinished, and speaks TLS. */
+bool examine_is_pending(conn_handle handle);
+
+/* The reaper: whether such a client has sent something that the server has left lying for a while.
+ */
 bool examine_waits_for_server(struct process *process, conn_handle handle);
 
 #endif

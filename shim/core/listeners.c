@@ -4,7 +4,6 @@
 #include <stdbool.h>
 
 #include "core/kernel.h"
-#include "core/ports.h"
 #include "core/waits.h"
 
 #define PLACES 64U
@@ -13,22 +12,20 @@ static struct {
     _Atomic uint32_t cookie; /* the low half; 0: free */
     _Atomic int32_t fd;
     _Atomic uint32_t accepts;
-    _Atomic uint16_t port;
     _Atomic uint16_t acceptor; /* the place of the thread that took the last one, see waits.h */
-    bool own_limit;            /* the reaper's: clients of TLS were taken while this queue stood */
-    uint32_t accepts_seen;     /* the reaper's: at its last look */
+    bool pending;              /* the reaper's: a client of its own is in its handshake */
+    uint32_t accepts_seen;     /* ... at its last look */
     uint32_t length_seen;      /* ... and how many waited then */
     uint32_t looks;            /* ... how many looks in a row found it stuck */
 } places[PLACES];
 
-void listeners_accepted(int fd, uint32_t cookie, uint16_t port)
+void listeners_accepted(int fd, uint32_t cookie)
 {
     uint32_t at = cookie % PLACES;
 
     if (cookie == 0)
         return;
     atomic_store_explicit(&places[at].fd, fd, memory_order_relaxed);
-    atomic_store_explicit(&places[at].port, port, memory_order_relaxed);
     atomic_store_explicit(&places[at].cookie, cookie, memory_order_relaxed);
     atomic_store_explicit(&places[at].acceptor, waits_place(), memory_order_relaxed);
     atomic_fetch_add_explicit(&places[at].accepts, 1, memory_order_relaxed);
@@ -49,37 +46,16 @@ static uint32_t queue_length(uint32_t at)
     return 0;
 }
 
-static bool begins_with_tls(uint32_t at)
+void listeners_pending(uint32_t cookie)
 {
-    return ports_begin_with_tls(atomic_load_explicit(&places[at].cookie, memory_order_relaxed),
-                                atomic_load_explicit(&places[at].port, memory_order_relaxed));
-}
+    uint32_t at = cookie % PLACES;
 
-/* Since the last look. */
-static bool tls_was_accepted(void)
-{
-    for (uint32_t at = 0; at < PLACES; at++)
-        if (atomic_load_explicit(&places[at].accepts, memory_order_relaxed) !=
-                places[at].accepts_seen &&
-            begins_with_tls(at))
-            return true;
-    return false;
-}
-
-/* A queue of another protocol stands, and TLS clients are taken all the same: its limit is its own,
- * and no handshake's end would help. Until it moves. */
-static bool has_own_limit(uint32_t at, bool moved, bool tls_accepted)
-{
-    if (moved)
-        places[at].own_limit = false;
-    else if (tls_accepted && !begins_with_tls(at))
-        places[at].own_limit = true;
-    return places[at].own_limit;
+    if (cookie != 0 && atomic_load_explicit(&places[at].cookie, memory_order_relaxed) == cookie)
+        places[at].pending = true;
 }
 
 uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting)
 {
-    bool tls_accepted = tls_was_accepted();
     uint32_t stuck = 0;
 
     *waiting = 0;
@@ -89,19 +65,20 @@ uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_
         /* Another process may have taken somebody, too. */
         bool moved =
             length == 0 || length < places[at].length_seen || accepts != places[at].accepts_seen;
-        bool counts = !has_own_limit(at, moved, tls_accepted);
 
-        places[at].accepts_seen = accepts;
-        places[at].length_seen = length;
-        *waiting += counts ? length : 0;
-        if (moved || !counts ||
+        if (moved || !places[at].pending ||
             !waits_for_room(process,
                             atomic_load_explicit(&places[at].acceptor, memory_order_relaxed)))
             places[at].looks = 0;
         else if (places[at].looks < UINT32_MAX)
             places[at].looks++;
+        if (places[at].pending)
+            *waiting += length;
         if (places[at].looks >= moment)
             stuck += length;
+        places[at].accepts_seen = accepts;
+        places[at].length_seen = length;
+        places[at].pending = false;
     }
     return stuck;
 }

@@ -9,12 +9,17 @@
 
 #include "core/process.h"
 
-/* accept() has returned, or tried to return, a connection of this listener, on this local port. */
-void listeners_accepted(int fd, uint32_t cookie, uint16_t port);
+/* accept() has returned, or tried to return, a connection of this listener. */
+void listeners_accepted(int fd, uint32_t cookie);
 
-/* The reaper: how many clients wait in queues that have not moved for `moment` looks in a row:
- * somebody waits at each look, the server waits for other clients (waits.h), and nothing was
- * accepted in between, here or by another process. *waiting is set to how many wait anywhere. */
+/* The reaper, before each listeners_stuck(): a client of this listener has not finished its
+ * handshake. */
+void listeners_pending(uint32_t cookie);
+
+/* The reaper: how many clients wait in queues that have not moved for `moment` looks in a row: at
+ * each of them somebody waited, others were in their handshakes, the server waited for them
+ * (waits.h), and nobody was accepted, here or by another process. *waiting is set to how many wait
+ * in queues that others' handshakes may be in the way of. */
 uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting);
 
 #endif

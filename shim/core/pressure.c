@@ -123,7 +123,7 @@ bool pressure_refuses(int listener, int fd)
     if (ports_hands_off(port) || !kernel_cookie(listener, &cookie) ||
         !ports_begin_with_tls((uint32_t)cookie, port) || !has_another(listener))
         return false;
-    listeners_accepted(listener, (uint32_t)cookie, port);
+    listeners_accepted(listener, (uint32_t)cookie);
     sources_shut(source);
     counters_add(COUNTER_ACCEPTED);
     counters_add(COUNTER_SHUT_SILENT);
@@ -192,18 +192,25 @@ static uint32_t too_many(struct process *process)
     return limit != 0 && watched > limit ? watched - limit : 0;
 }
 
-/* How many clients the server has let in but does not look at: their bytes lie there. */
-static uint32_t unread(struct process *process, const struct deadlines *queue)
+/* Who is in the handshake: which queues may stand still for them, and how many of them the server
+ * has let in but does not look at, their bytes lying there. */
+static uint32_t survey(struct process *process, const struct deadlines *queue)
 {
     static uint32_t from;
-    uint32_t count = 0;
+    uint32_t unread = 0;
 
     /* Of a long queue a part at each look, in turn. */
-    for (uint32_t i = 0; i < queue->used && i < SAMPLE; i++)
-        if (examine_waits_for_server(process,
-                                     conn_current(queue->heap[from++ % queue->used].number)))
-            count++;
-    return count;
+    for (uint32_t i = 0; i < queue->used && i < SAMPLE; i++) {
+        conn_handle handle = conn_current(queue->heap[from++ % queue->used].number);
+
+        if (!examine_is_pending(handle))
+            continue;
+        listeners_pending(atomic_load_explicit(&conn_numbered(conn_number(handle))->listener,
+                                               memory_order_relaxed));
+        if (examine_waits_for_server(process, handle))
+            unread++;
+    }
+    return unread;
 }
 
 /* Of these, how many must have room made for them: none, until `moment` looks in a row have found
@@ -211,17 +218,14 @@ static uint32_t unread(struct process *process, const struct deadlines *queue)
  * One blocking pool of workers behind an accepting thread shows only there; a server that works
  * them off does not, however many they are.
  */
-static uint32_t unread_stuck(struct process *process, const struct deadlines *queue,
-                             uint32_t moment, uint32_t *waiting)
+static uint32_t unread_stuck(const struct process *process, uint32_t lying, uint32_t moment)
 {
     static uint32_t looks;
     static uint32_t progress_seen;
-    uint32_t lying = unread(process, queue);
     uint32_t now = atomic_load_explicit(&progress, memory_order_relaxed);
 
     looks = lying != 0 && now == progress_seen && waits_for_client(process) ? looks + 1 : 0;
     progress_seen = now;
-    *waiting += lying;
     return looks >= moment ? lying : 0;
 }
 
@@ -257,9 +261,11 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
     bool worked;
     uint32_t moment = lasting ? LOOKS_MORE : LOOKS_FIRST;
     uint32_t waiting = 0;
+    uint32_t unread = survey(process, queue);
     uint32_t stuck = listeners_stuck(process, moment, &waiting);
 
-    stuck += unread_stuck(process, queue, moment, &waiting);
+    stuck += unread_stuck(process, unread, moment);
+    waiting += unread;
     /* A stalled client that is in nobody's way is looked at less and less often. */
     if (waiting != 0)
         calm = 0;

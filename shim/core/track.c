@@ -155,7 +155,7 @@ void track_accepted(int listener, int fd)
         count_verdict(conn_numbered(conn_number(handle)), VERDICT_ABSTAIN_PORT);
         return;
     }
-    listeners_accepted(listener, (uint32_t)listener_cookie, port);
+    listeners_accepted(listener, (uint32_t)listener_cookie);
     pending_push(process, handle);
     deadline = atomic_load_explicit(&conn_numbered(conn_number(handle))->deadline_ns,
                                     memory_order_relaxed);

@@ -155,5 +155,7 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
     if (result > 0 && message->msg_controllen != 0 && hook_active())
         received(message);
-    return end_vector(fd, handle, message->msg_iov, message->msg_iovlen, result);
+    /* A message that the kernel could not read (EFAULT) is not looked at. */
+    return result > 0 ? end_vector(fd, handle, message->msg_iov, message->msg_iovlen, result)
+                      : end(fd, handle, NULL, result);
 }

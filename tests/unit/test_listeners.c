@@ -13,7 +13,6 @@
 
 #include "core/kernel.h"
 #include "core/listeners.h"
-#include "core/ports.h"
 #include "core/process.h"
 #include "core/waits.h"
 
@@ -27,6 +26,10 @@ struct listener {
     int clients[MOST];
     int client_count;
 };
+
+/* Of these listeners some client is in its handshake. */
+static uint32_t busy[32];
+static int busy_count;
 
 static struct listener open_listener(void)
 {
@@ -42,6 +45,8 @@ static struct listener open_listener(void)
     assert_int_equal(getsockname(listener.fd, (struct sockaddr *)&listener.address, &length), 0);
     assert_true(kernel_cookie(listener.fd, &cookie));
     listener.cookie = (uint32_t)cookie;
+    assert_true(busy_count < 32);
+    busy[busy_count++] = listener.cookie;
     return listener;
 }
 
@@ -70,7 +75,7 @@ static void take_elsewhere(const struct listener *listener)
 static void take(struct listener *listener)
 {
     take_elsewhere(listener);
-    listeners_accepted(listener->fd, listener->cookie, 0);
+    listeners_accepted(listener->fd, listener->cookie);
 }
 
 static void close_listener(struct listener *listener)
@@ -84,6 +89,8 @@ static void assert_look(uint32_t stuck, uint32_t waiting)
 {
     uint32_t seen = 12345;
 
+    for (int i = 0; i < busy_count; i++)
+        listeners_pending(busy[i]);
     assert_int_equal(listeners_stuck(process_here(), MOMENT, &seen), stuck);
     assert_int_equal(seen, waiting);
 }
@@ -92,7 +99,7 @@ static void without_listeners_nobody_waits(void **state)
 {
     (void)state;
     assert_look(0, 0);
-    listeners_accepted(0, 0, 0);
+    listeners_accepted(0, 0);
     assert_look(0, 0);
 }
 
@@ -192,6 +199,25 @@ static void one_queue_does_not_excuse_another(void **state)
     assert_look(0, 0);
 }
 
+/* A plaintext port at a limit of its own, beside one that speaks TLS. */
+static void a_queue_that_no_handshake_is_in_the_way_of_is_not_stuck(void **state)
+{
+    struct listener idle = open_listener();
+    struct listener stuck = open_listener();
+
+    (void)state;
+    busy[busy_count - 2] = 0;
+    clients_come(&idle, 5);
+    take(&idle);
+    clients_come(&stuck, 3);
+    take(&stuck);
+    for (unsigned int i = 0; i < MOMENT; i++)
+        assert_look(0, 2);
+    assert_look(2, 2);
+    close_listener(&idle);
+    close_listener(&stuck);
+}
+
 /* It computes, or sleeps: nobody is in the way of those who wait. */
 static void a_server_that_does_something_else_is_not_stuck(void **state)
 {
@@ -237,7 +263,7 @@ static void a_connection_is_no_listener(void **state)
     (void)state;
     clients_come(&listener, 1);
     assert_true(kernel_cookie(listener.clients[0], &cookie));
-    listeners_accepted(listener.clients[0], (uint32_t)cookie, 0);
+    listeners_accepted(listener.clients[0], (uint32_t)cookie);
     for (unsigned int i = 0; i < 2 * MOMENT; i++)
         assert_look(0, 0);
     close_listener(&listener);
@@ -245,10 +271,7 @@ static void a_connection_is_no_listener(void **state)
 
 static int in_an_event_loop(void **state)
 {
-    static struct settings settings;
-
     (void)state;
-    ports_start(&settings);
     assert_non_null(process_here());
     waits_begin(WAITS_FOR_EVENTS);
     return 0;
@@ -264,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_queue_that_others_take_from_is_not_stuck),
         cmocka_unit_test(one_that_moves_again_has_its_moment_again),
         cmocka_unit_test(one_queue_does_not_excuse_another),
+        cmocka_unit_test(a_queue_that_no_handshake_is_in_the_way_of_is_not_stuck),
         cmocka_unit_test(a_server_that_does_something_else_is_not_stuck),
         cmocka_unit_test(a_closed_listener_is_forgotten),
         cmocka_unit_test(a_connection_is_no_listener),
