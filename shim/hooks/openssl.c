@@ -265,10 +265,11 @@ HOOK void SSL_set_accept_state(SSL *ssl)
     errno = saved;
 }
 
+/* libssl calls it, too, at the first step of each handshake: there is nothing to clear then. */
 HOOK int SSL_clear(SSL *ssl)
 {
     BEHIND(SSL_clear, 0);
-    if (library != NULL && ssl != NULL && hook_active())
+    if (library != NULL && ssl != NULL && hook_active() && !library->SSL_in_before(ssl))
         restart(record_of(library, ssl));
     return next(ssl);
 }
