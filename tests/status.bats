@@ -216,6 +216,7 @@ has_samples() {
 
 # pretender CODE: a process with a memfd of our name, mapped shared, filled by CODE.
 pretender() {
+    : >"$BATS_TEST_TMPDIR/pretender" # of the one before
     /usr/bin/python3 -c '
 import ctypes, mmap, os, sys, time
 fd = os.memfd_create("shakeout")

@@ -46,15 +46,20 @@ static bool lasts(struct process *process, uint64_t now)
     return now < atomic_load_explicit(&process->pressed_ns, memory_order_relaxed);
 }
 
-/* Room for one is needed now. */
-static void want(struct process *process)
+static void press(struct process *process)
 {
     uint64_t now = clock_now_ns();
 
     atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                           memory_order_relaxed);
-    atomic_fetch_add_explicit(&process->wanted, 1, memory_order_relaxed);
     reaper_by(process, now);
+}
+
+/* Room for one is needed now. */
+static void want(struct process *process)
+{
+    atomic_fetch_add_explicit(&process->wanted, 1, memory_order_relaxed);
+    press(process);
 }
 
 static bool nearly_the_last(int fd)
@@ -147,10 +152,16 @@ void pressure_got_on(void)
     atomic_fetch_add_explicit(&progress, 1, memory_order_relaxed);
 }
 
+/* However often the server tries, it is the same client that waits. */
 void pressure_no_descriptor(struct process *process)
 {
-    if (enabled())
-        want(process);
+    uint32_t none = 0;
+
+    if (!enabled())
+        return;
+    atomic_compare_exchange_strong_explicit(&process->wanted, &none, 1, memory_order_relaxed,
+                                            memory_order_relaxed);
+    press(process);
 }
 
 void pressure_turned_away(struct process *process)

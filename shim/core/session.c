@@ -38,14 +38,27 @@ static void wait_for_hello(struct process *process, struct session *session)
     reaper_waiting(process);
 }
 
-static void wait_no_longer(struct process *process, struct session *session)
+/* Returns whether it did wait. */
+static bool wait_no_longer(struct process *process, struct session *session)
 {
     if (atomic_exchange_explicit(&session->waits, 0, memory_order_relaxed) != process_epoch())
-        return;
-    if (atomic_fetch_sub_explicit(&process->waiting_sessions, 1, memory_order_seq_cst) != 1)
-        return;
-    atomic_store_explicit(&process->orphans, 0, memory_order_relaxed);
-    reaper_unwatch(process, NULL);
+        return false;
+    if (atomic_fetch_sub_explicit(&process->waiting_sessions, 1, memory_order_seq_cst) == 1) {
+        atomic_store_explicit(&process->orphans, 0, memory_order_relaxed);
+        reaper_unwatch(process, NULL);
+    }
+    return true;
+}
+
+/* A session that waits to its end is what a connection has left behind. */
+static void orphan_ends(struct process *process)
+{
+    uint32_t orphans = atomic_load_explicit(&process->orphans, memory_order_relaxed);
+
+    while (orphans != 0 &&
+           !atomic_compare_exchange_weak_explicit(&process->orphans, &orphans, orphans - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
 }
 
 /* The client's clock, at the first session of this connection. */
@@ -188,7 +201,8 @@ void session_end(struct session *session)
 
     if (process == NULL)
         return;
-    wait_no_longer(process, session);
+    if (wait_no_longer(process, session))
+        orphan_ends(process);
     if (atomic_exchange_explicit(&session->state, SESSION_NEW, memory_order_relaxed) ==
         SESSION_BEGUN)
         conn_move(handle, CONN_IN(CONN_HANDSHAKE), CONN_OPEN);

@@ -7,8 +7,8 @@
  *
  * The pigeonhole (verdict.h, owns_waiting). Sessions that have begun and are tied to no socket yet
  * "wait" (process->waiting_sessions). A connection that left while sessions waited may have left
- * its own behind, freed late by a garbage collector: such orphans are subtracted, until nothing
- * waits. */
+ * its own behind, freed late by a garbage collector: such orphans are subtracted, until a session
+ * that waits is freed or nothing waits. */
 #ifndef SHAKEOUT_CORE_SESSION_H
 #define SHAKEOUT_CORE_SESSION_H
 
