@@ -58,8 +58,9 @@ WARN := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wshadow -Wstric
 ifeq ($(WERROR),1)
 WARN += -Werror
 endif
-# The sanitizers' rewriting makes gcc warn of conversions that are not in the source.
-SAN_WARN := $(filter-out -Wconversion -Wsign-conversion,$(WARN))
+# The sanitizers' rewriting makes gcc warn of conversions that are not in the source, and of what a
+# function reads that glibc declares as written only (poll).
+SAN_WARN := $(filter-out -Wconversion -Wsign-conversion,$(WARN)) $(call supported,-Wno-maybe-uninitialized)
 
 # The OpenSSF compiler options hardening guide, as far as the compiler knows it. Not taken from it:
 # -fexceptions, which would make the library need libgcc_s for clean-up code that it does not have.

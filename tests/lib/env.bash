@@ -53,7 +53,7 @@ shakeout_setup() {
     export ASAN_OPTIONS="$common:detect_leaks=0:detect_odr_violation=0:verify_asan_link_order=0:abort_on_error=1"
     export UBSAN_OPTIONS="$common:print_stacktrace=1:abort_on_error=1"
     # die_after_fork: a child of a program with threads may start our reaper.
-    export TSAN_OPTIONS="$common:die_after_fork=0:ignore_noninstrumented_modules=1:second_deadlock_stack=1"
+    export TSAN_OPTIONS="$common:die_after_fork=0:ignore_noninstrumented_modules=1:second_deadlock_stack=1:atexit_sleep_ms=0"
 }
 
 shakeout_teardown() {
