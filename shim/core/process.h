@@ -43,7 +43,7 @@ struct process {
     _Atomic uint32_t let_down;
     _Atomic uint32_t refused; /* ... and so many were shut at the door, not reported yet */
     _Atomic bool queue_begun; /* see round.h: the queue of deadlines is this process's own */
-    _Atomic bool in_round;    /* ... somebody is at work on it */
+    _Atomic bool in_round;    /* ... and somebody is at work on it */
     _Atomic bool reporting;   /* a line of the log is held back */
     _Atomic uint64_t waits[WAITS_PLACES]; /* see waits.h */
 };

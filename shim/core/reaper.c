@@ -56,31 +56,19 @@ static bool sleep_until_due(struct process *process, uint64_t number)
     return exchange_state(process, number, THREAD_ASLEEP, THREAD_AWAKE);
 }
 
-/* Who stood in for the thread before there was one may still be at it, standin.h. */
-static void work(struct process *process, bool first)
-{
-    const struct timespec moment = {.tv_nsec = 1000000};
-
-    while (!round_enter(process))
-        syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
-    if (first)
-        round_first(process);
-    else
-        round_work(process);
-    round_leave(process);
-}
-
 static void *run(void *argument)
 {
+    const struct timespec moment = {.tv_nsec = 1000000};
     struct process *process = argument;
     uint64_t number = THREAD_NUMBER(atomic_load_explicit(&process->thread, memory_order_acquire));
 
     prctl(PR_SET_NAME, "shakeout");
-    work(process, true);
     exchange_state(process, number, THREAD_STARTING, THREAD_AWAKE);
-    do
-        work(process, false);
-    while (sleep_until_due(process, number));
+    do {
+        /* Who stood in for the thread before there was one may still be at it. */
+        while (!round_work(process))
+            syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
+    } while (sleep_until_due(process, number));
     exchange_state(process, number, THREAD_AWAKE, THREAD_NONE);
     return NULL;
 }

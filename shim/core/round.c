@@ -153,20 +153,7 @@ static void begin_queue(struct process *process)
     look_again(process);
 }
 
-bool round_enter(struct process *process)
-{
-    if (atomic_exchange_explicit(&process->in_round, true, memory_order_acquire))
-        return false;
-    begin_queue(process);
-    return true;
-}
-
-void round_leave(struct process *process)
-{
-    atomic_store_explicit(&process->in_round, false, memory_order_release);
-}
-
-void round_work(struct process *process)
+static void work(struct process *process)
 {
     uint64_t pressure;
     uint64_t next;
@@ -192,8 +179,12 @@ void round_work(struct process *process)
         alarm_by(process, next);
 }
 
-void round_first(struct process *process)
+bool round_work(struct process *process)
 {
-    queue.used = 0;
-    look_again(process);
+    if (atomic_exchange_explicit(&process->in_round, true, memory_order_acquire))
+        return false;
+    begin_queue(process);
+    work(process);
+    atomic_store_explicit(&process->in_round, false, memory_order_release);
+    return true;
 }

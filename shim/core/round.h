@@ -4,18 +4,12 @@
 #ifndef SHAKEOUT_CORE_ROUND_H
 #define SHAKEOUT_CORE_ROUND_H
 
+#include <stdbool.h>
+
 #include "core/process.h"
 
-/* A new thread: forgets the queue that a parent may have left, and looks for its own in the table.
- */
-void round_first(struct process *process);
-
-/* Before and after round_first() and round_work(). False: another thread is at it. */
-bool round_enter(struct process *process);
-void round_leave(struct process *process);
-
 /* Judges what is due, looks for pressure, writes what the log holds back, and arms the alarm for
- * the next round. */
-void round_work(struct process *process);
+ * the next round. False: another thread is at it, and nothing was done. */
+bool round_work(struct process *process);
 
 #endif
