@@ -33,14 +33,15 @@ static void add_line(struct text *line, const char *message)
 }
 
 /* Where nobody would ever look for it otherwise. */
-static void complain_of_file(int error)
+static void complain_of_file(const char *path, int error)
 {
     struct text text = TEXT_EMPTY;
     struct text line = TEXT_EMPTY;
 
-    text_string(&text, "SHAKEOUT_LOG: the file cannot be opened (errno ");
-    text_number(&text, (uint64_t)error);
-    text_string(&text, ")");
+    text_string(&text, "SHAKEOUT_LOG: the file '");
+    text_string(&text, path);
+    text_string(&text, "' cannot be opened");
+    text_error(&text, error);
     add_line(&line, text.bytes);
     log_stderr_write(&line);
 }
@@ -53,7 +54,7 @@ void log_open(void)
         atomic_exchange_explicit(&opened, true, memory_order_relaxed))
         return;
     if (settings_kept->log == LOG_FILE && !log_file_open(settings_kept->log_path))
-        complain_of_file(errno);
+        complain_of_file(settings_kept->log_path, errno);
     else if (settings_kept->log == LOG_SYSLOG)
         log_socket_open(LOG_SYSLOG_PATH);
     else if (settings_kept->log == LOG_JOURNAL)
@@ -98,11 +99,8 @@ void log_unprotected(const char *why, int error)
 
     text_string(&text, "not protected: ");
     text_string(&text, why);
-    if (error != 0) {
-        text_string(&text, " (errno ");
-        text_number(&text, (uint64_t)error);
-        text_string(&text, ")");
-    }
+    if (error != 0)
+        text_error(&text, error);
     log_write(&(struct log_entry){
         .message = LOG_UNPROTECTED, .text = text.bytes, .reason = why, .error = error});
 }

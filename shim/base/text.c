@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -121,4 +122,44 @@ void text_address(struct text *text, const struct sockaddr *address)
     }
     text_string(text, ":");
     text_number(text, ntohs(port));
+}
+
+static const char *words(int error)
+{
+    static const struct {
+        int error;
+        const char *words;
+    } known[] = {
+        {EACCES, "permission denied"},
+        {EPERM, "not permitted"},
+        {ENOENT, "no such file or directory"},
+        {ENOTDIR, "not a directory"},
+        {EISDIR, "a directory"},
+        {ELOOP, "a symbolic link"},
+        {ENXIO, "a fifo that nobody reads"},
+        {EROFS, "a file system that is read-only"},
+        {ENOSPC, "no space left"},
+        {ENAMETOOLONG, "too long a name"},
+        {EMFILE, "too many open files"},
+        {ENFILE, "too many open files in the system"},
+        {ENOMEM, "not enough memory"},
+        {EAGAIN, "a limit was reached"},
+        {EINVAL, "not supported"},
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i].error == error)
+            return known[i].words;
+    return NULL;
+}
+
+void text_error(struct text *text, int error)
+{
+    const char *what = words(error);
+
+    text_string(text, " (errno ");
+    text_number(text, (uint64_t)error);
+    text_string(text, what != NULL ? ", " : "");
+    text_string(text, what != NULL ? what : "");
+    text_string(text, ")");
 }

@@ -31,6 +31,10 @@ void text_seconds(struct text *text, uint64_t span_ns);
  * takes a lock. */
 void text_utc(struct text *text, uint64_t seconds);
 
+/* An errno for people: " (errno 13, permission denied)"; of those that are met here, see text.c,
+ * the words, of others the number alone. strerror(3) translates, and allocates for it. */
+void text_error(struct text *text, int error);
+
 /* "203.0.113.7:51514", "[2001:db8::1]:51514"; an IPv4-mapped address is written as IPv4. */
 void text_address(struct text *text, const struct sockaddr *address);
 

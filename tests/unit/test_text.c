@@ -1,4 +1,5 @@
 /* Lines of the log, put together without stdio. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -157,6 +158,23 @@ static void a_number_may_be_cut_in_the_middle(void **state)
     assert_string_equal(text.bytes + sizeof(text.bytes) - 3, "12");
 }
 
+static const char *of_error(int error)
+{
+    static struct text text;
+
+    text.length = 0;
+    text_error(&text, error);
+    return text.bytes;
+}
+
+static void errors(void **state)
+{
+    (void)state;
+    assert_string_equal(of_error(EACCES), " (errno 13, permission denied)");
+    assert_string_equal(of_error(EMFILE), " (errno 24, too many open files)");
+    assert_string_equal(of_error(4095), " (errno 4095)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +183,7 @@ int main(void)
         cmocka_unit_test(seconds_are_rounded_down),
         cmocka_unit_test(addresses),
         cmocka_unit_test(times),
+        cmocka_unit_test(errors),
         cmocka_unit_test(every_day_is_libc_s),
         cmocka_unit_test(what_does_not_fit_is_cut_off),
         cmocka_unit_test(a_number_may_be_cut_in_the_middle),
