@@ -240,7 +240,7 @@ bench: ## what the library costs
 	@$(MAKE) --no-print-directory all benches
 	scripts/bench $(BENCH)
 
-bench-flood: ## whether servers stay reachable in a flood (hours; BENCH=--quick: a minute)
+bench-flood: ## whether servers stay reachable in a flood (hours; BENCH=--headline: an hour, --quick: a minute)
 	$(call install_deps,bench-flood)
 	@$(MAKE) --no-print-directory all benches
 	scripts/bench-flood $(BENCH)
