@@ -319,39 +319,49 @@ def full_table(results):
     return "\n".join(lines) + "\n"
 
 
-def worst(results, **wanted):
-    """The results with these properties, and of them the smallest share."""
-    some = [one for one in results if all(one[key] == value for key, value in wanted.items())]
-    return some, min((share(one) for one in some), default=None)
+def worst(results):
+    """The smallest share, "–" if nothing was measured; and where one kind of flooder is much worse
+    than the others, which, and the smallest share of the others."""
+    by_share = sorted(results, key=share)
+    if not by_share:
+        return "–"
+    others = [one for one in by_share if one["kind"] != by_share[0]["kind"]]
+    text = f"{share(by_share[0]):g}"
+    if others and share(others[0]) - share(by_share[0]) >= 10:
+        text += f" ({by_share[0]['kind']}; else {share(others[0]):g})"
+    return text
 
 
 def short_table(results):
     """A line for each server and place the flooders come from: the worst kind of flooder."""
+    flooded = [one for one in results if one["kind"] not in PEACE]
+    delays = [delay for delay in DELAYS if any(one["delay"] == delay for one in flooded)]
     lines = ["| server | flooders from | " + " | ".join(
-        f"slow by {delay:g} s: without → with" for delay in DELAYS) +
-        " | p99 at 0 s, ms | shut a second, at most | good clients shut | thread, % |",
-        "|---|---|" + "---:|" * (len(DELAYS) + 4)]
+        f"slow by {delay:g} s: without → with" for delay in delays) +
+        " | p99 at 0 s, ms | shut a second, at most | good clients cut off | thread, % |",
+        "|---|---|" + "---:|" * (len(delays) + 4)]
     for server in SERVERS.values():
         for sources in SOURCES:
-            flooded = [one for one in results if one["server"] == server.name and
-                       one["sources"] == sources and one["kind"] not in PEACE]
-            if not flooded:
-                continue
-            columns = []
-            for delay in DELAYS:
-                bare = worst(flooded, delay=delay, library=False)[1]
-                with_it = worst(flooded, delay=delay, library=True)[1]
-                shown = ["–" if one is None else f"{one:g}" for one in (bare, with_it)]
-                columns.append(shown[0] if server.peer else f"{shown[0]} → **{shown[1]}**")
-            chosen = [one for one in flooded if one["library"] != server.peer]
-            quick = [one["genuine"]["p99"] for one in chosen if one["delay"] == 0]
-            columns.append(milliseconds(max(quick)) if quick else "–")
-            if server.peer or not chosen:
-                columns += ["–"] * 3
-            else:
-                columns.append(f"{max(one['shut_a_second'] for one in chosen):g}")
-                columns.append(f"{sum(one['genuine']['cut'] for one in chosen)} of "
-                               f"{sum(one['genuine']['tried'] for one in chosen)}")
-                columns.append(f"{100 * max(one['library_cpu'] for one in chosen):.1f}")
-            lines.append(f"| {server.title} | {sources} | " + " | ".join(columns) + " |")
+            chosen = [one for one in flooded if one["server"] == server.name and
+                      one["sources"] == sources]
+            if chosen:
+                lines.append(f"| {server.title} | {sources} | " +
+                             " | ".join(short_line(server, chosen, delays)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def short_line(server, results, delays):
+    columns = []
+    for delay in delays:
+        bare, with_it = (worst([one for one in results if one["delay"] == delay and
+                                one["library"] == library]) for library in (False, True))
+        columns.append(bare if server.peer else f"{bare} → **{with_it}**")
+    chosen = [one for one in results if one["library"] != server.peer]
+    quick = [one["genuine"]["p99"] for one in chosen if one["delay"] == 0 and one["genuine"]["served"]]
+    columns.append(milliseconds(max(quick)) if quick else "–")
+    if server.peer or not chosen:
+        return columns + ["–"] * 3
+    return columns + [f"{max(one['shut_a_second'] for one in chosen):.0f}",
+                      f"{sum(one['genuine']['cut'] for one in chosen)} of "
+                      f"{sum(one['genuine']['tried'] for one in chosen)}",
+                      f"{100 * max(one['library_cpu'] for one in chosen):.1f}"]
