@@ -8,9 +8,11 @@
 #include "core/ports.h"
 #include "core/sources.h"
 #include "core/stream.h"
+#include "core/waits.h"
 
 #define CANDIDATES      256U
 #define DRAWS           (4 * CANDIDATES) /* until there are so many */
+#define WAITED_FOR      (CANDIDATES / 4) /* of these, the first */
 #define OFFENCES        2U
 #define UNTOUCHED_NS    (50 * CLOCK_MILLISECOND)
 #define TRUSTED_GRACES  8U /* a source that has finished lately gets so many times the grace */
@@ -22,6 +24,7 @@ struct candidate {
     uint32_t weight; /* of its source: the heavier, the worse */
     uint32_t credit; /* ... less so much, for what it has finished */
     bool offender;
+    bool waited_for; /* a thread of the server does nothing else meanwhile */
     enum hello_stage stage;
     uint64_t started_ns;
     uint64_t grace_ns;
@@ -76,7 +79,7 @@ static uint64_t own_start_ns(const struct conn *conn, const struct candidate *ca
            ports_timeout_ns(atomic_load_explicit(&conn->port, memory_order_relaxed));
 }
 
-static bool describe(uint32_t number, struct candidate *candidate)
+static bool describe(const struct process *process, uint32_t number, struct candidate *candidate)
 {
     conn_handle handle = conn_current(number);
     const struct conn *conn = conn_get(handle);
@@ -89,6 +92,7 @@ static bool describe(uint32_t number, struct candidate *candidate)
     stream_wire(conn, &wire);
     candidate->number = number;
     candidate->source = atomic_load_explicit(&conn->source, memory_order_relaxed);
+    candidate->waited_for = waits_for(process, handle);
     candidate->stage = hello_stage(&wire.hello);
     candidate->started_ns = atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
     record = sources_record(candidate->source);
@@ -103,24 +107,41 @@ static bool describe(uint32_t number, struct candidate *candidate)
            clock_now_ns() >= clock_after_ns(candidate->started_ns, UNTOUCHED_NS);
 }
 
+/* Whom threads wait for, as far as there is room for them: whoever's turn it is. */
+static uint32_t draw_waited_for(const struct process *process, struct candidate *candidates)
+{
+    uint32_t first = chance();
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < WAITS_PLACES && count < WAITED_FOR; i++) {
+        conn_handle handle = waits_client(process, (uint16_t)((first + i) % WAITS_PLACES));
+
+        if (handle != 0 && describe(process, conn_number(handle), &candidates[count]))
+            count++;
+    }
+    return count;
+}
+
 /* All of a short queue; of a long one as many as there is room for, drawn by lot. Connections stay
  * in the queue when they have finished; what is drawn of them is taken out. */
-static uint32_t draw(struct deadlines *queue, struct candidate *candidates)
+static uint32_t draw(const struct process *process, struct deadlines *queue,
+                     struct candidate *candidates)
 {
     uint32_t count = 0;
 
     if (queue->used <= CANDIDATES) {
         for (uint32_t i = 0; i < queue->used; i++)
-            if (describe(queue->heap[i].number, &candidates[count]))
+            if (describe(process, queue->heap[i].number, &candidates[count]))
                 count++;
         return count;
     }
+    count = draw_waited_for(process, candidates);
     for (uint32_t i = 0; i < DRAWS && count < CANDIDATES && queue->used != 0; i++) {
         uint32_t number = queue->heap[chance() % queue->used].number;
 
         if (!is_pending(number))
             deadlines_remove(queue, number);
-        else if (describe(number, &candidates[count]))
+        else if (describe(process, number, &candidates[count]))
             count++;
     }
     return count;
@@ -139,6 +160,8 @@ static void weigh(struct candidate *candidates, uint32_t count)
 
 static bool is_worse(const struct candidate *a, const struct candidate *b)
 {
+    if (a->waited_for != b->waited_for)
+        return a->waited_for;
     if (a->weight != b->weight)
         return a->weight > b->weight;
     if (a->stage != b->stage)
@@ -174,7 +197,7 @@ uint32_t evict(struct process *process, struct deadlines *queue, uint32_t needed
                enum evict_mode mode)
 {
     static struct candidate candidates[CANDIDATES];
-    uint32_t count = draw(queue, candidates);
+    uint32_t count = draw(process, queue, candidates);
     struct candidate worst;
     uint32_t shut = 0;
 

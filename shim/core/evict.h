@@ -1,6 +1,7 @@
 /* Who goes first when the server is full: unfinished handshakes, the worst first.
  *
- * Worst is, in this order: the source with the most unfinished handshakes (its recent record counts
+ * Worst is, in this order: who keeps a thread of the server waiting (in a pool of threads nobody
+ * else's end makes room); the source with the most unfinished handshakes (its recent record counts
  * with them: shut ones against it, finished ones for it); the least progress; the greatest age;
  * chance. Never one whose bytes the server has not looked at. Of up to 256 candidates all are
  * compared; of more, 256 drawn by lot, so that the cost does not grow with a flood and nobody can

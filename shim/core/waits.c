@@ -32,16 +32,27 @@ static uint64_t at(const struct process *process, uint16_t place)
     return atomic_load_explicit(&process->waits[place], memory_order_relaxed);
 }
 
-static bool is_client(uint64_t what)
+conn_handle waits_client(const struct process *process, uint16_t place)
 {
-    return what != WAITS_NEVER && what != WAITS_NOT && what != WAITS_FOR_EVENTS &&
-           (CONN_IN(conn_state(what)) & CONN_UNFINISHED) != 0;
+    uint64_t what = at(process, place);
+
+    if (what == WAITS_NEVER || what == WAITS_NOT || what == WAITS_FOR_EVENTS)
+        return 0;
+    return (CONN_IN(conn_state(what)) & CONN_UNFINISHED) != 0 ? what : 0;
 }
 
 bool waits_for_client(const struct process *process)
 {
     for (uint16_t i = 0; i < WAITS_PLACES; i++)
-        if (is_client(at(process, i)))
+        if (waits_client(process, i) != 0)
+            return true;
+    return false;
+}
+
+bool waits_for(const struct process *process, conn_handle client)
+{
+    for (uint16_t i = 0; i < WAITS_PLACES; i++)
+        if (at(process, i) == client)
             return true;
     return false;
 }

@@ -27,8 +27,14 @@ void waits_end(void);
 /* The calling thread's place in process->waits. Threads beyond WAITS_PLACES share theirs. */
 uint16_t waits_place(void);
 
-/* The reaper: does some thread wait for a client that has not finished its handshake? */
+/* The reaper: the client that the thread at this place waits for, if it has not finished its
+ * handshake; else 0. */
+conn_handle waits_client(const struct process *process, uint16_t place);
+
+/* The reaper: does some thread wait for a client that has not finished its handshake? For this
+ * client? */
 bool waits_for_client(const struct process *process);
+bool waits_for(const struct process *process, conn_handle client);
 
 /* The reaper: is the server waiting for clients that it has, while it takes no new ones? The thread
  * that accepts knows, at this place; where it hands its clients over, and never waits for them

@@ -17,6 +17,7 @@
 #include "core/examine.h"
 #include "core/ports.h"
 #include "core/sources.h"
+#include "core/waits.h"
 #include "wire/hello.h"
 
 #define MS         CLOCK_MILLISECOND
@@ -102,6 +103,8 @@ static int nobody_is_there(void **state)
     (void)state;
     settings.grace_ns = GRACE;
     ports_start(&settings);
+    for (unsigned int i = 0; i < WAITS_PLACES; i++)
+        atomic_store(&process.waits[i], WAITS_NEVER);
     gone_count = 0;
     asked = 0;
     spared = 0;
@@ -185,6 +188,52 @@ static void then_the_greatest_age(void **state)
     assert_int_equal(evict(&process, &queue, 3, EVICT_OLD), 3);
     assert_gone_in_order(order, 3);
     assert_false(is_gone(order[3]));
+}
+
+static void thread_waits_for(conn_handle client)
+{
+    static uint16_t place;
+
+    place = (uint16_t)((place + 7) % WAITS_PLACES);
+    atomic_store(&process.waits[place], client);
+}
+
+/* In a pool of threads the others hold no place. */
+static void whom_a_thread_waits_for_goes_before_all_of_these(void **state)
+{
+    uint32_t crowd = stranger();
+    conn_handle order[2];
+
+    (void)state;
+    for (unsigned int i = 0; i < 20; i++)
+        order[1] = client(crowd, (9000 + i) * MS, 0);
+    order[0] = client(stranger(), 1000 * MS, whole_hello());
+    thread_waits_for(order[0]);
+    assert_int_equal(evict(&process, &queue, 2, EVICT_OLD), 2);
+    assert_gone_in_order(order, 2);
+}
+
+static void nor_does_waiting_shorten_its_grace(void **state)
+{
+    conn_handle other = client(stranger(), 1000 * MS, whole_hello());
+
+    (void)state;
+    thread_waits_for(client(stranger(), 0, 0));
+    assert_int_equal(evict(&process, &queue, 2, EVICT_OLD), 1);
+    assert_gone_in_order(&other, 1);
+}
+
+static void whom_a_thread_waits_for_is_found_among_thousands(void **state)
+{
+    uint32_t crowd = stranger();
+    conn_handle waited_for = client(stranger(), 1000 * MS, whole_hello());
+
+    (void)state;
+    for (unsigned int i = 0; i < 5000; i++)
+        client(crowd, 9000 * MS, 0);
+    thread_waits_for(waited_for);
+    assert_int_equal(evict(&process, &queue, 1, EVICT_OLD), 1);
+    assert_gone_in_order(&waited_for, 1);
 }
 
 static void never_more_than_needed(void **state)
@@ -463,6 +512,9 @@ int main(void)
         TEST(the_source_with_the_most_pending_goes_first),
         TEST(then_the_least_progress),
         TEST(then_the_greatest_age),
+        TEST(whom_a_thread_waits_for_goes_before_all_of_these),
+        TEST(nor_does_waiting_shorten_its_grace),
+        TEST(whom_a_thread_waits_for_is_found_among_thousands),
         TEST(never_more_than_needed),
         TEST(nobody_goes_within_the_grace),
         TEST(a_grace_of_nothing_spares_nobody),
