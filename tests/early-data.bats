@@ -18,8 +18,8 @@ setup() {
     request=$'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
     printf '%s' "$request" >"$SERVERS_TMP/request"
     # A first, whole connection; its ticket lets the next one send early data.
-    (printf '%s' "$request"; sleep 0.3) |
-        timeout 5 openssl s_client -connect "127.0.0.1:$SERVER_PORT" -tls1_3 \
+    (printf '%s' "$request"; wait_for test -s "$SERVERS_TMP/session") |
+        timeout 15 openssl s_client -connect "127.0.0.1:$SERVER_PORT" -tls1_3 \
             -sess_out "$SERVERS_TMP/session" >"$SERVERS_TMP/first" 2>&1
     [[ -s $SERVERS_TMP/session ]]
 }
@@ -32,16 +32,20 @@ teardown() {
 
 # early_client PORT: sends the request as early data, and once more after 2.5 deadlines.
 early_client() {
-    (sleep 3.75; printf '%s' "$request"; sleep 0.3) |
-        timeout 8 openssl s_client -connect "127.0.0.1:$1" -tls1_3 \
-            -sess_in "$SERVERS_TMP/session" -early_data "$SERVERS_TMP/request"
+    (sleep 3.75; printf '%s' "$request"; wait_for answered_twice) |
+        timeout 15 openssl s_client -connect "127.0.0.1:$1" -tls1_3 \
+            -sess_in "$SERVERS_TMP/session" -early_data "$SERVERS_TMP/request" >"$SERVERS_TMP/output" 2>&1
+}
+
+answered_twice() {
+    [[ $(grep -c '^HTTP/1.1 200' "$SERVERS_TMP/output") == 2 ]]
 }
 
 @test "a 0-RTT client is answered, may idle for 2.5 deadlines, and is answered again" {
-    early_client "$SERVER_PORT" >"$SERVERS_TMP/output" 2>&1 3>&-
+    early_client "$SERVER_PORT" 3>&-
     cat "$SERVERS_TMP/output"
     grep -q 'Early data was accepted' "$SERVERS_TMP/output"
-    [[ $(grep -c '^HTTP/1.1 200' "$SERVERS_TMP/output") == 2 ]]
+    answered_twice
     run ! grep 'handshake deadline' "$SERVER_LOG"
 }
 
@@ -49,7 +53,7 @@ early_client() {
     coproc relay { "$SHAKEOUT_ROOT/tests/clients/cut_after_hello.py" "$SERVER_PORT" 4 3>&-; }
     local port seconds relay_pid=$relay_PID
     read -r port <&"${relay[0]}"
-    early_client "$port" >"$SERVERS_TMP/output" 2>&1 3>&- &
+    early_client "$port" 3>&- &
     local client=$!
     read -r seconds <&"${relay[0]}"
     wait "$relay_pid"
