@@ -41,6 +41,25 @@ load lib/hosts
     host_done 3
 }
 
+@test "a ClientHello where the server never looks is none, and waits for no answer" {
+    host_start threads
+    clients decoy=2 nested-decoy=2
+    host_done 4
+}
+
+@test "a ClientHello where the server never looks: memory BIOs, which only it could tie" {
+    host_start membio
+    clients decoy=2 nested-decoy=2
+    host_done 4
+}
+
+@test "a ClientHello where the server never looks: a TLS library that no hook sees" {
+    host_start loop-static
+    clients quick
+    clients decoy nested-decoy
+    host_done 2
+}
+
 @test "200 stalled clients and good ones in their midst" {
     host_start threads
     clients --late 1.5 silent=100 hello=100 >"$BATS_TEST_TMPDIR/stalled" &

@@ -73,7 +73,7 @@ static void gather(struct process *process, const struct conn *conn, enum conn_s
             clock_after_ns(atomic_load_explicit(&process->waited_ns, memory_order_relaxed),
                            ports_timeout_ns(port)),
         .had_session = atomic_load_explicit(&conn->had_session, memory_order_relaxed),
-        .hello = hello_stage(&wire.hello),
+        .hello = records_hello_stage(&wire.records, &wire.hello),
         .records = records_progress(&wire.records),
         .records_bytes = records_bytes(&wire.records),
     };

@@ -153,7 +153,7 @@ void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t lengt
     store_wire(conn, &wire);
     if (before == 0 && key != 0)
         hellos_add(handle, key);
-    if (first || hello_stage(&wire.hello) == HELLO_COMPLETE)
+    if (first || records_hello_stage(&wire.records, &wire.hello) == HELLO_COMPLETE)
         pressure_got_on();
     if (progress != RECORDS_FINISHED && records_progress(&wire.records) == RECORDS_FINISHED &&
         !atomic_load_explicit(&conn->had_session, memory_order_relaxed))

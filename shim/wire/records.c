@@ -7,7 +7,15 @@ enum phase {
     FINISHED_BEGUN, /* inside the record that cannot be a second ClientHello */
     RETRIED,        /* after a second ClientHello: this is TLS 1.3, only type 23 can finish */
     FINISHED,
+    ODD, /* records so far, but not those of a handshake */
     NOT_TLS
+};
+
+/* The client's first message, as far as its own length goes. */
+enum message {
+    MESSAGE_BODY = 4, /* after so many bytes of its header */
+    MESSAGE_WHOLE,    /* the record that it ends in may go on */
+    MESSAGE_TAKEN     /* nothing keeps a TLS library from looking at it */
 };
 
 enum {
@@ -17,6 +25,7 @@ enum {
     TYPE_APPLICATION_DATA = 23,
     VERSION_MAJOR = 3,
     RECORD_HEADER = 5,
+    V2_LENGTH_BIT = 0x80,       /* of an SSLv2 record header, RFC 5246 appendix E.2 */
     PAYLOAD_MAX = 16384 + 2048, /* RFC 5246 section 6.2.3 */
     CLIENT_HELLO = 1,
     SERVER_HELLO = 2,
@@ -30,30 +39,84 @@ enum {
 
 static bool type_fits(const struct records *records, uint8_t type)
 {
+    if (records->phase == ODD) {
+        return true;
+    }
     if (records->phase == HELLO) {
         return type == TYPE_HANDSHAKE;
     }
     return type >= TYPE_CHANGE_CIPHER_SPEC && type <= TYPE_APPLICATION_DATA;
 }
 
-/* False: this is no record of a TLS handshake. */
+static bool may_be_v2(const struct records *records)
+{
+    return !records->later && (records->type & V2_LENGTH_BIT) != 0;
+}
+
+/* OpenSSL takes such a record at the start only. It waits for all of it before it looks inside. */
+static void take_v2_header(struct records *records)
+{
+    records->left = (uint16_t)((records->type & ~V2_LENGTH_BIT) << 8 | records->left);
+    records->left = (uint16_t)(records->left - (records->left > 0));
+    records->header = RECORD_HEADER;
+    records->message = MESSAGE_WHOLE;
+}
+
+/* False: this is no record. */
 static bool take_header_byte(struct records *records, uint8_t byte, bool server_has_sent)
 {
     switch (records->header++) {
     case 0:
         records->type = byte;
         records->after_server = server_has_sent;
-        return type_fits(records, byte);
-    case 1:
-        return byte == VERSION_MAJOR;
-    case 2:
         return true;
+    case 1:
+        records->left = byte;
+        return byte == VERSION_MAJOR || may_be_v2(records);
+    case 2:
+        if (may_be_v2(records) && byte == CLIENT_HELLO) {
+            take_v2_header(records);
+            return true;
+        }
+        return records->left == VERSION_MAJOR;
     case 3:
         records->left = (uint16_t)(byte << 8);
         return true;
     default:
         records->left = (uint16_t)(records->left | byte);
         return records->left <= PAYLOAD_MAX;
+    }
+}
+
+/* Whatever is wrong with a message, a TLS library says so when it has all of it; of another type,
+ * or of a length that no ClientHello has, it says so at once. */
+static size_t take_message_header(struct records *records, const uint8_t *bytes, size_t length)
+{
+    size_t at = 0;
+
+    for (; at < length && records->message < MESSAGE_BODY; at++, records->message++) {
+        if ((records->message == 0 && bytes[at] != CLIENT_HELLO) ||
+            (records->message == 1 && bytes[at] > HELLO_MAX_HIGH)) {
+            records->message = MESSAGE_WHOLE;
+            break;
+        }
+        records->body_left =
+            records->message == 0 ? 0 : ((uint32_t)records->body_left << 8 | bytes[at]) & 0x3ffffU;
+    }
+    return at;
+}
+
+static void follow_message(struct records *records, const uint8_t *bytes, size_t length)
+{
+    size_t at = take_message_header(records, bytes, length);
+    size_t rest = length - at < records->body_left ? length - at : records->body_left;
+
+    if (records->message != MESSAGE_BODY) {
+        return;
+    }
+    records->body_left = (records->body_left - (uint32_t)rest) & 0x3ffffU;
+    if (records->body_left == 0) {
+        records->message = MESSAGE_WHOLE;
     }
 }
 
@@ -89,6 +152,13 @@ static void record_complete(struct records *records)
     bool data = records->type == TYPE_APPLICATION_DATA && records->after_server;
 
     records->header = 0;
+    records->later = 1;
+    if (records->message == MESSAGE_WHOLE) {
+        records->message = MESSAGE_TAKEN;
+    }
+    if (records->phase == ODD) {
+        return;
+    }
     if (data || records->phase == FINISHED_BEGUN) {
         records->phase = FINISHED;
     } else if (records->type == TYPE_CHANGE_CIPHER_SPEC && records->phase == FLIGHT) {
@@ -107,6 +177,13 @@ static size_t step_length(const struct records *records, const struct hello *hel
     return length < records->left ? length : records->left;
 }
 
+/* The handshake cannot be followed. Up to the end of its first message the records still are. */
+static void lose_track(struct records *records)
+{
+    records->phase = records->message != MESSAGE_TAKEN ? ODD : NOT_TLS;
+}
+
+/* False: these are no records. */
 static bool take_step(struct records *records, const struct hello *hello, const uint8_t *bytes,
                       size_t length, bool server_has_sent)
 {
@@ -114,17 +191,22 @@ static bool take_step(struct records *records, const struct hello *hello, const 
         if (!take_header_byte(records, bytes[0], server_has_sent)) {
             return false;
         }
+        if (!type_fits(records, records->type)) {
+            lose_track(records);
+        }
     } else {
         records->left = (uint16_t)(records->left - length);
+        if (records->type == TYPE_HANDSHAKE && records->message <= MESSAGE_BODY) {
+            follow_message(records, bytes, length);
+        }
         if (records->phase == CHANGED && records->type == TYPE_HANDSHAKE) {
             look_for_second_hello(records, hello, bytes, length);
         }
     }
     if (records->phase == HELLO) {
         if (hello_stage(hello) == HELLO_NONE) {
-            return false;
-        }
-        if (hello_stage(hello) == HELLO_COMPLETE) {
+            lose_track(records);
+        } else if (hello_stage(hello) == HELLO_COMPLETE) {
             records->phase = FLIGHT;
         }
     }
@@ -134,13 +216,25 @@ static bool take_step(struct records *records, const struct hello *hello, const 
     return true;
 }
 
+/* A TLS library waits for more of the client's first message. */
+static bool is_cut_short(const struct records *records)
+{
+    return records->phase != NOT_TLS && records->message != MESSAGE_TAKEN;
+}
+
+static bool is_followed(const struct records *records)
+{
+    return records->phase == ODD ? is_cut_short(records)
+                                 : records_progress(records) < RECORDS_FINISHED;
+}
+
 void records_feed(struct records *records, struct hello *hello, const uint8_t *bytes, size_t length,
                   bool server_has_sent)
 {
     size_t at = 0;
 
     records->bytes += length;
-    while (at < length && records_progress(records) < RECORDS_FINISHED) {
+    while (at < length && is_followed(records)) {
         size_t step = step_length(records, hello, length - at);
 
         hello_feed(hello, bytes + at, step);
@@ -166,10 +260,18 @@ enum records_progress records_progress(const struct records *records)
         return RECORDS_HELLO;
     case FINISHED:
         return RECORDS_FINISHED;
+    case ODD:
     case NOT_TLS:
         break;
     }
     return RECORDS_NOT_TLS;
+}
+
+enum hello_stage records_hello_stage(const struct records *records, const struct hello *hello)
+{
+    enum hello_stage stage = hello_stage(hello);
+
+    return stage == HELLO_COMPLETE && is_cut_short(records) ? HELLO_RANDOM : stage;
 }
 
 uint64_t records_bytes(const struct records *records)

@@ -39,14 +39,17 @@ enum records_progress {
 
 /* All zero at the start. The fields are private to records.c. Two uint64_t words. */
 struct records {
-    uint64_t bytes;       /* fed so far */
-    uint16_t left;        /* payload bytes of the current record still to come */
-    uint8_t type;         /* of the current record */
-    uint8_t header;       /* bytes of the current record header seen */
-    uint8_t phase;        /* enum phase of records.c */
-    uint8_t second;       /* bytes after a ChangeCipherSpec that agree with a second ClientHello */
-    uint8_t after_server; /* 1: the current record began after the server had sent */
-    uint8_t unused;
+    uint64_t bytes; /* fed so far */
+    uint16_t left;  /* payload bytes of the current record still to come */
+    uint8_t type;   /* of the current record */
+    uint8_t second; /* bytes after a ChangeCipherSpec that agree with a second ClientHello */
+    uint32_t body_left : 18;   /* bytes of the first message's body still to come */
+    uint32_t message : 3;      /* bytes of its header seen, then enum message of records.c */
+    uint32_t header : 3;       /* bytes of the current record header seen */
+    uint32_t phase : 3;        /* enum phase of records.c */
+    uint32_t after_server : 1; /* the current record began after the server had sent */
+    uint32_t later : 1;        /* the current record is not the first */
+    uint32_t unused : 3;
 };
 _Static_assert(sizeof(struct records) == 16, "a connection stores it in two words");
 
@@ -61,6 +64,15 @@ void records_feed(struct records *records, struct hello *hello, const uint8_t *b
 
 /* How far the client's side of the handshake is. */
 enum records_progress records_progress(const struct records *records);
+
+/*
+ * hello_stage(), but less than HELLO_COMPLETE while a TLS library that has read these bytes still
+ * waits for more: read as records from the first byte on, they end inside a record, or before the
+ * end of the first message. hello_feed() looks for a ClientHello anywhere, so a client can put one
+ * where no library ever comes to it, and then seem to wait for an answer. A stream that does not
+ * begin as records do (a PROXY header) is not doubted.
+ */
+enum hello_stage records_hello_stage(const struct records *records, const struct hello *hello);
 
 /*
  * How many bytes were fed, to be compared with the kernel's tcpi_bytes_received less what is

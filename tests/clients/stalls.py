@@ -189,6 +189,18 @@ def full_hello(connection, plan):
     connection.hold(plan.limit)
 
 
+def decoy(connection, plan):
+    """A whole ClientHello, but inside a record that announces more: the server waits for its rest."""
+    connection.send(b"\x16\x03\x01\x40\x00" + Tls().hello()[5:])
+    connection.hold(plan.limit)
+
+
+def nested_decoy(connection, plan):
+    """A whole record with a ClientHello, inside another that is none."""
+    connection.send(b"\x16\x03\x01\x40\x00" + b"\x01\x00\x00\x05" + Tls().hello())
+    connection.hold(plan.limit)
+
+
 def deaf(connection, plan):
     """A full ClientHello, and the answer to it is not read until long after the deadline."""
     connection.send(Tls().hello())
@@ -314,6 +326,8 @@ STALLING = {
     "drip": drip,
     "half-hello": half_hello,
     "hello": full_hello,
+    "decoy": decoy,
+    "nested-decoy": nested_decoy,
     "deaf": deaf,
     "halfway12": halfway12,
     "halfway13": halfway13,
@@ -329,7 +343,7 @@ GOOD = {
 }
 PLAIN = {"plain": plain, "plain-idle": plain_idle}
 # These never make the server send a byte, so they must not receive one.
-UNANSWERED = {"silent", "byte", "half-hello"}
+UNANSWERED = {"silent", "byte", "half-hello", "decoy", "nested-decoy"}
 
 
 @dataclasses.dataclass

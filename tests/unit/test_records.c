@@ -134,6 +134,118 @@ static void what_comes_after_the_finish_changes_nothing(void **state)
     }
 }
 
+/* A whole ClientHello, in a record. */
+static void add_usual(struct bytes *to)
+{
+    const struct client_stream *usual = stream_named("tls13");
+
+    add(to, usual->bytes, usual->hello);
+}
+
+static enum hello_stage stage_of(const struct bytes *stream)
+{
+    struct follower follower = {0};
+
+    fed_in_pieces(stream->at, stream->length, SIZE_MAX);
+    feed(&follower, stream->at, stream->length, false);
+    return records_hello_stage(&follower.records, &follower.hello);
+}
+
+static void a_hello_is_complete_as_it_was(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CLIENT_STREAMS; i++) {
+        const struct client_stream *stream = &client_streams[i];
+        struct follower follower = {0};
+
+        for (size_t length = 0; length <= stream->length; length++) {
+            assert_int_equal(records_hello_stage(&follower.records, &follower.hello),
+                             hello_stage(&follower.hello));
+            if (length < stream->length)
+                feed_part(&follower, stream->bytes, length, length + 1, stream->before_server);
+        }
+    }
+}
+
+/* What a TLS library reads these bytes as has not ended, whatever lies in them. */
+static void a_hello_where_no_library_looks_is_not_complete(void **state)
+{
+    static const struct {
+        const char *beginning;
+        size_t length;
+    } decoys[] = {
+#define DECOY(literal) {literal, sizeof(literal) - 1}
+        DECOY("\26\3\1\100\0\1\0\0\5"),                  /* a record that goes on */
+        DECOY("\26\3\1\100\0\2\0\0\5"),                  /* ... of no ClientHello */
+        DECOY("\25\3\1\100\0"),                          /* ... of no handshake */
+        DECOY("G\3\1\100\0"),                            /* ... of no known type */
+        DECOY("\26\3\1\110\0"),                          /* ... as long as one can be */
+        DECOY("\277\3\3\100\0"),                         /* ... but for a bit one of SSL 2 */
+        DECOY("\277\360\1\3\3\0\0\0\0\0\0"),             /* one of SSL 2 */
+        DECOY("\26\3\1\0\6\1\0\47\20\2\0"),              /* a message that goes on */
+        DECOY("\25\3\1\0\2\1\132\26\3\1\100\0\1\0\0\5"), /* after an alert */
+        DECOY("\25\3\1\0\2\1\132\277\3\1\100\0"),
+        DECOY("\26\3\1\0\4\1\0\0\5\26\3\1\100\0"),
+        DECOY("\26\3\1\0\0\26\3\1\100\0"),
+#undef DECOY
+    };
+    struct bytes whole = {.length = 0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(decoys) / sizeof(decoys[0]); i++) {
+        struct bytes stream = {.length = 0};
+
+        add(&stream, decoys[i].beginning, decoys[i].length);
+        add_usual(&stream);
+        if (stage_of(&stream) != HELLO_RANDOM)
+            fail_msg("decoy %zu: stage %d", i, stage_of(&stream));
+    }
+    /* The message is there, its record goes on. */
+    add_usual(&whole);
+    whole.at[3] = 0x3f;
+    assert_int_equal(stage_of(&whole), HELLO_RANDOM);
+}
+
+/* All that a library waits for is there: it is the server's turn, if only to say what is wrong. */
+static void a_hello_where_a_library_looks_is_complete(void **state)
+{
+    static const struct {
+        const char *beginning;
+        size_t length;
+    } prefixes[] = {
+#define PREFIX(literal) {literal, sizeof(literal) - 1}
+        PREFIX("PROXY TCP4 192.0.2.1 192.0.2.2 5635 443\r\n"),
+        PREFIX("\r\n\r\n\0\r\nQUIT\n\41\21\0\14\26\3\1\100\26\3\1\1\26\3\1\273"),
+        PREFIX("\0\0\0\10\4\322\26\57"), /* PostgreSQL's SSLRequest */
+        PREFIX("\25\3\1\0\2\1\132"),     /* an alert: OpenSSL passes it over */
+        PREFIX("\26\3\1\0\0"),           /* an empty record */
+        PREFIX("\26\3\1\110\1"),         /* too long for a record */
+        PREFIX("\26\2\1\100\0"),         /* of no version */
+#undef PREFIX
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        struct bytes stream = {.length = 0};
+
+        add(&stream, prefixes[i].beginning, prefixes[i].length);
+        add_usual(&stream);
+        assert_int_equal(stage_of(&stream), HELLO_COMPLETE);
+    }
+}
+
+static void a_hello_of_ssl_2_is_complete_with_its_record(void **state)
+{
+    struct bytes stream = {.length = 0};
+
+    (void)state;
+    ADD(&stream, "\200\37\1\3\3\0\6\0\0\0\20\0\0\234\0\0\57");
+    ADD(&stream, "0123456789abcde");
+    assert_int_equal(stage_of(&stream), HELLO_PARTIAL);
+    ADD(&stream, "f");
+    assert_int_equal(stage_of(&stream), HELLO_COMPLETE);
+}
+
 static void a_plaintext_beginning_is_not_followed(void **state)
 {
     const struct client_stream *usual = stream_named("tls13");
@@ -391,6 +503,10 @@ int main(void)
         cmocka_unit_test(every_client_is_followed),
         cmocka_unit_test(a_doubtful_server_finishes_no_later),
         cmocka_unit_test(what_comes_after_the_finish_changes_nothing),
+        cmocka_unit_test(a_hello_is_complete_as_it_was),
+        cmocka_unit_test(a_hello_where_no_library_looks_is_not_complete),
+        cmocka_unit_test(a_hello_where_a_library_looks_is_complete),
+        cmocka_unit_test(a_hello_of_ssl_2_is_complete_with_its_record),
         cmocka_unit_test(a_plaintext_beginning_is_not_followed),
         cmocka_unit_test(what_is_no_client_hello_is_not_followed),
         cmocka_unit_test(a_fragmented_hello_is_followed),
