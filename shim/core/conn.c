@@ -45,13 +45,13 @@ uint32_t conn_numbers_used(void)
 
 uint32_t conn_open_count(void)
 {
-    return atomic_load_explicit(&open_count, memory_order_relaxed);
+    return atomic_load_explicit(&open_count, memory_order_acquire);
 }
 
 static void count_move(enum conn_state from, enum conn_state to)
 {
     if (from == CONN_OPEN && to != CONN_OPEN)
-        atomic_fetch_sub_explicit(&open_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&open_count, 1, memory_order_release);
     if (from != CONN_OPEN && to == CONN_OPEN)
         atomic_fetch_add_explicit(&open_count, 1, memory_order_relaxed);
 }
@@ -198,7 +198,8 @@ static uint64_t change(conn_handle handle, unsigned int from, int references, en
         wanted = WORD(GENERATION(word), held, state);
     } while (!atomic_compare_exchange_weak_explicit(&conn->word, &word, wanted,
                                                     memory_order_acq_rel, memory_order_acquire));
-    count_move(STATE(word), STATE(wanted));
+    if (STATE(wanted) != CONN_FREE)
+        count_move(STATE(word), STATE(wanted));
     return word;
 }
 
@@ -231,7 +232,8 @@ enum conn_state conn_drop(conn_handle handle)
     return word != 0 && REFERENCES(word) == 1 ? STATE(word) : CONN_FREE;
 }
 
-void conn_recycle(conn_handle handle)
+void conn_recycle(conn_handle handle, enum conn_state ended)
 {
+    count_move(ended, CONN_FREE);
     give_free(conn_number(handle));
 }

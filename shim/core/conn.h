@@ -50,7 +50,7 @@ struct conn {
     _Atomic uint16_t watched;  /* that epoch while it counts as watched there */
     _Atomic uint16_t queued;   /* that epoch while it lies in the inbox there */
     _Atomic uint16_t counted;  /* the verdicts on it that were counted, see count.h */
-    _Atomic bool had_session;  /* its clock was set by a session before */
+    _Atomic bool had_session;  /* a session was bound to it before */
 };
 
 /* A record, its place in the table of descriptors, and one in the queue of deadlines. */
@@ -73,13 +73,15 @@ enum conn_state conn_state(conn_handle handle); /* FREE when its life is over */
 enum conn_state conn_move(conn_handle handle, unsigned int from, enum conn_state to);
 
 /* One more descriptor, one less. conn_drop() returns the state in which it ended, FREE if it goes
- * on (or had ended before). A record that ended is nobody else's until conn_recycle(). */
+ * on (or had ended before). A record that ended is nobody else's until conn_recycle(), which takes
+ * the state that it ended in. */
 uint32_t conn_references(conn_handle handle); /* 0 when its life is over */
 bool conn_hold(conn_handle handle);
 enum conn_state conn_drop(conn_handle handle);
-void conn_recycle(conn_handle handle);
+void conn_recycle(conn_handle handle, enum conn_state ended);
 
-/* How many are OPEN: accepted, and bound to no session. */
+/* How many are OPEN: accepted, and bound to no session. One that ended so counts until it is
+ * recycled. Acquire; pairs with the release of that. */
 uint32_t conn_open_count(void);
 
 /* Between handles and the small numbers that queues hold. Numbers begin at 1; 0 is none. */

@@ -19,7 +19,7 @@
 #define FINISHED_COUNTS 2U /* so many unfinished handshakes does a finished one make up for */
 
 struct candidate {
-    uint32_t number;
+    conn_handle handle; /* the number may be another client's by the time it is shut */
     uint32_t source;
     uint32_t weight; /* of its source: the heavier, the worse */
     uint32_t credit; /* ... less so much, for what it has finished */
@@ -90,7 +90,7 @@ static bool describe(const struct process *process, uint32_t number, struct cand
     if (conn == NULL || (CONN_IN(state) & CONN_UNFINISHED) == 0 || !examine_speaks_tls(conn, state))
         return false;
     stream_wire(conn, &wire);
-    candidate->number = number;
+    candidate->handle = handle;
     candidate->source = atomic_load_explicit(&conn->source, memory_order_relaxed);
     candidate->waited_for = waits_for(process, handle);
     candidate->stage = records_hello_stage(&wire.records, &wire.hello);
@@ -203,7 +203,7 @@ uint32_t evict(struct process *process, struct deadlines *queue, uint32_t needed
 
     weigh(candidates, count);
     while (shut < needed && take_worst(candidates, &count, mode, &worst))
-        if (examine_early(process, conn_current(worst.number), worst.grace_ns))
+        if (examine_early(process, worst.handle, worst.grace_ns))
             shut++;
     return shut;
 }

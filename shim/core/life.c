@@ -88,7 +88,7 @@ void life_orphan(struct process *process, const struct conn *conn)
 {
     if (!atomic_load_explicit(&conn->had_session, memory_order_relaxed) &&
         atomic_load_explicit(&process->waiting_sessions, memory_order_relaxed) != 0)
-        atomic_fetch_add_explicit(&process->orphans, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&process->orphans, 1, memory_order_seq_cst);
 }
 
 void life_release(struct process *process, conn_handle handle)
@@ -102,15 +102,33 @@ void life_release(struct process *process, conn_handle handle)
     reaper_unwatch(process, conn);
     if (ended == CONN_SHUT)
         pressure_got_on();
-    if (ended == CONN_OPEN) {
+    /* The orphan counts before the connection no longer does, see session_pigeonhole(). */
+    if (ended == CONN_OPEN)
         life_orphan(process, conn);
+    conn_recycle(handle, ended);
+    if (ended == CONN_OPEN)
         reaper_reconsider(process);
-    }
-    conn_recycle(handle);
+}
+
+/* The connection lives on under another number: who asks the kernel about it should not ask about
+ * what has this one next. */
+static void move_on(conn_handle handle, int fd)
+{
+    struct conn *conn = conn_get(handle);
+    int other;
+
+    if (conn == NULL || conn_references(handle) == 1 ||
+        atomic_load_explicit(&conn->fd, memory_order_relaxed) != fd)
+        return;
+    other = fdmap_find(handle, fd);
+    if (other >= 0)
+        atomic_store_explicit(&conn->fd, other, memory_order_relaxed);
 }
 
 void life_lost(struct process *process, conn_handle handle, int fd)
 {
-    if (fdmap_remove(fd, handle))
-        life_release(process, handle);
+    if (!fdmap_remove(fd, handle))
+        return;
+    move_on(handle, fd);
+    life_release(process, handle);
 }

@@ -18,12 +18,17 @@
 
 _Thread_local struct session *session_inside;
 
+/* The numbers move while they are read. A session waits after its connection has come, and an
+ * orphan counts before its connection has gone: so the connections are counted first and last. A
+ * session has gone before its orphan: so the orphans come before the sessions. */
 bool session_pigeonhole(struct process *process)
 {
-    uint32_t waiting = atomic_load_explicit(&process->waiting_sessions, memory_order_relaxed);
-    uint32_t orphans = atomic_load_explicit(&process->orphans, memory_order_relaxed);
+    uint32_t before = conn_open_count();
+    uint32_t orphans = atomic_load_explicit(&process->orphans, memory_order_seq_cst);
+    uint32_t waiting = atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst);
+    uint32_t after = conn_open_count();
 
-    return waiting > orphans && waiting - orphans >= conn_open_count();
+    return waiting > orphans && waiting - orphans >= (before > after ? before : after);
 }
 
 /* The session has begun, and whose it is will be seen when its ClientHello comes. */
@@ -41,10 +46,15 @@ static void wait_for_hello(struct process *process, struct session *session)
 /* Returns whether it did wait. */
 static bool wait_no_longer(struct process *process, struct session *session)
 {
+    uint32_t orphans;
+
     if (atomic_exchange_explicit(&session->waits, 0, memory_order_relaxed) != process_epoch())
         return false;
+    orphans = atomic_load_explicit(&process->orphans, memory_order_seq_cst);
     if (atomic_fetch_sub_explicit(&process->waiting_sessions, 1, memory_order_seq_cst) == 1) {
-        atomic_store_explicit(&process->orphans, 0, memory_order_relaxed);
+        /* Unless one has come since: it may be that of a session that waits by now. */
+        atomic_compare_exchange_strong_explicit(&process->orphans, &orphans, 0,
+                                                memory_order_seq_cst, memory_order_relaxed);
         reaper_unwatch(process, NULL);
     }
     return true;
@@ -57,11 +67,11 @@ static void orphan_ends(struct process *process)
 
     while (orphans != 0 &&
            !atomic_compare_exchange_weak_explicit(&process->orphans, &orphans, orphans - 1,
-                                                  memory_order_relaxed, memory_order_relaxed))
+                                                  memory_order_seq_cst, memory_order_relaxed))
         ;
 }
 
-/* The client's clock, at the first session of this connection. */
+/* The client's clock, when a session of this connection begins. */
 static void set_clock(struct process *process, struct conn *conn, int fd)
 {
     uint32_t listener = atomic_load_explicit(&conn->listener, memory_order_relaxed);
@@ -103,8 +113,8 @@ static void tie(struct process *process, struct session *session, conn_handle ha
     if (conn_state(handle) != CONN_OPEN)
         return;
     /* The clock before the state: the reaper must not see the one without the other. */
-    if (!atomic_exchange_explicit(&conn->had_session, true, memory_order_relaxed))
-        set_clock(process, conn, atomic_load_explicit(&conn->fd, memory_order_relaxed));
+    set_clock(process, conn, atomic_load_explicit(&conn->fd, memory_order_relaxed));
+    atomic_store_explicit(&conn->had_session, true, memory_order_relaxed);
     if (conn_move(handle, CONN_IN(CONN_OPEN), CONN_HANDSHAKE) == CONN_FREE)
         return;
     track_touch(process, handle);

@@ -19,7 +19,7 @@ static conn_handle born(void)
 static void ended(conn_handle handle, enum conn_state in)
 {
     assert_int_equal(conn_drop(handle), in);
-    conn_recycle(handle);
+    conn_recycle(handle, in);
 }
 
 static void a_fresh_one_is_open(void **state)
@@ -166,7 +166,9 @@ static void the_open_ones_are_counted(void **state)
     conn_hold(two);
     conn_drop(two);
     assert_int_equal(conn_open_count(), before + 2);
-    ended(two, CONN_OPEN);
+    assert_int_equal(conn_drop(two), CONN_OPEN);
+    assert_int_equal(conn_open_count(), before + 2);
+    conn_recycle(two, CONN_OPEN);
     assert_int_equal(conn_open_count(), before + 1);
     conn_move(one, CONN_UNFINISHED, CONN_SHUT);
     assert_int_equal(conn_open_count(), before);

@@ -18,7 +18,7 @@
 #include "core/ports.h"
 #include "core/sources.h"
 #include "core/waits.h"
-#include "wire/hello.h"
+#include "wire/records.h"
 
 #define MS         CLOCK_MILLISECOND
 #define GRACE      (250 * MS)
@@ -35,6 +35,7 @@ static conn_handle gone[MOST]; /* in this order */
 static uint32_t gone_count;
 static uint32_t asked; /* how many were looked at */
 static conn_handle spared;
+static void (*at_first)(void); /* meanwhile, once */
 
 bool __wrap_examine_early(struct process *of, conn_handle handle, uint64_t grace_ns);
 
@@ -43,6 +44,12 @@ bool __wrap_examine_early(struct process *of, conn_handle handle, uint64_t grace
     (void)grace_ns;
     assert_ptr_equal(of, &process);
     asked++;
+    if (at_first != NULL) {
+        void (*now)(void) = at_first;
+
+        at_first = NULL;
+        now();
+    }
     if (handle == spared || conn_move(handle, CONN_UNFINISHED, CONN_SHUT) == CONN_FREE)
         return false;
     gone[gone_count++] = handle;
@@ -70,15 +77,19 @@ static conn_handle client(uint32_t source, uint64_t age_ns, size_t bytes)
     uint32_t number = conn_alloc();
     struct conn *conn = conn_numbered(number);
     struct hello hello = {0};
+    struct records records = {0};
     uint64_t words[sizeof(hello) / sizeof(uint64_t)];
     uint64_t started = clock_now_ns() - age_ns;
     conn_handle handle;
 
     assert_non_null(conn);
-    hello_feed(&hello, tls13_bytes, bytes);
+    records_feed(&records, &hello, tls13_bytes, bytes, false);
     memcpy(words, &hello, sizeof(words));
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         atomic_store(&conn->hello[i], words[i]);
+    memcpy(words, &records, sizeof(records));
+    for (size_t i = 0; i < sizeof(records) / sizeof(words[0]); i++)
+        atomic_store(&conn->records[i], words[i]);
     atomic_store(&conn->source, source);
     atomic_store(&conn->listener, 0);
     atomic_store(&conn->port, 50000);
@@ -118,8 +129,10 @@ static int all_leave(void **state)
         conn_handle handle = clients[--client_count];
 
         deadlines_remove(&queue, conn_number(handle));
-        if (conn_drop(handle) != CONN_FREE)
-            conn_recycle(handle);
+        enum conn_state ended = conn_drop(handle);
+
+        if (ended != CONN_FREE)
+            conn_recycle(handle, ended);
     }
     assert_int_equal(queue.used, 0);
     return 0;
@@ -461,6 +474,33 @@ static void who_cannot_be_shut_is_replaced_by_the_next(void **state)
     assert_gone_in_order(&next, 1);
 }
 
+static conn_handle leaving;
+static conn_handle newcomer;
+
+/* The program closes it, and accepts another, who gets its record. */
+static void another_comes_for_one_that_leaves(void)
+{
+    enum conn_state ended = conn_drop(leaving);
+
+    assert_int_not_equal(ended, CONN_FREE);
+    conn_recycle(leaving, ended);
+    newcomer = conn_publish(conn_alloc());
+    conn_move(newcomer, CONN_IN(CONN_OPEN), CONN_HANDSHAKE);
+    assert_int_equal(conn_number(newcomer), conn_number(leaving));
+}
+
+static void who_came_meanwhile_is_not_taken_for_who_has_left(void **state)
+{
+    conn_handle first = client(stranger(), 9000 * MS, 0);
+
+    (void)state;
+    leaving = client(stranger(), 8000 * MS, 0);
+    at_first = another_comes_for_one_that_leaves;
+    assert_int_equal(evict(&process, &queue, 2, EVICT_OLD), 1);
+    assert_gone_in_order(&first, 1);
+    clients[client_count - 1] = newcomer;
+}
+
 static void of_thousands_no_more_than_some_are_looked_at(void **state)
 {
     uint32_t source = stranger();
@@ -531,6 +571,7 @@ int main(void)
         TEST(finished_and_closed_ones_are_no_candidates),
         TEST(who_may_speak_plaintext_is_no_candidate),
         TEST(who_cannot_be_shut_is_replaced_by_the_next),
+        TEST(who_came_meanwhile_is_not_taken_for_who_has_left),
         TEST(of_thousands_no_more_than_some_are_looked_at),
         TEST(pending_ones_are_found_among_thousands_that_have_finished),
         TEST(everybody_in_a_long_queue_is_drawn_sometimes),

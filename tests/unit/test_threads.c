@@ -66,9 +66,11 @@ static conn_handle born(uint64_t stamp)
 
 static void drop(conn_handle handle)
 {
-    if (conn_drop(handle) != CONN_FREE) {
+    enum conn_state ended = conn_drop(handle);
+
+    if (ended != CONN_FREE) {
         count(&deaths);
-        conn_recycle(handle);
+        conn_recycle(handle, ended);
     }
 }
 
@@ -182,9 +184,12 @@ static void every_record_can_be_had_again_once(void **state)
         assert_false(seen[number]);
         seen[number] = true;
     }
-    for (uint32_t number = 1; number <= used; number++)
-        conn_recycle(
-            conn_publish(number) != 0 && conn_drop(conn_current(number)) == CONN_OPEN ? number : 0);
+    for (uint32_t number = 1; number <= used; number++) {
+        conn_handle handle = conn_publish(number);
+
+        assert_int_equal(conn_drop(handle), CONN_OPEN);
+        conn_recycle(handle, CONN_OPEN);
+    }
     free(seen);
 }
 
@@ -210,6 +215,7 @@ static void *finish_or_shut(void *argument)
     pthread_barrier_wait(&start);
     for (uint32_t i = 1; i <= ONE_WINS; i++) {
         conn_handle handle;
+        enum conn_state ended;
 
         wait_for_turn(i);
         handle = atomic_load_explicit(&contested, memory_order_relaxed);
@@ -217,9 +223,10 @@ static void *finish_or_shut(void *argument)
             count(&finished);
         if (who % 2 == 1 && conn_move(handle, CONN_UNFINISHED, CONN_SHUT) != CONN_FREE)
             count(&shut);
-        if (conn_drop(handle) != CONN_FREE) {
+        ended = conn_drop(handle);
+        if (ended != CONN_FREE) {
             count(&ends);
-            conn_recycle(handle);
+            conn_recycle(handle, ended);
         }
         if (atomic_fetch_add_explicit(&ready, 1, memory_order_acq_rel) + 1 == THREADS * i) {
             if (i < ONE_WINS) {

@@ -125,7 +125,7 @@ static void nobody_waits_for_who_has_finished_or_gone(void **state)
     other(client);
     assert_true(waits_for_client(process));
     assert_int_equal(conn_drop(client), CONN_OPEN);
-    conn_recycle(client);
+    conn_recycle(client, CONN_OPEN);
     assert_false(waits_for_client(process));
     /* The same record, in its next life. */
     assert_int_not_equal(conn_publish(conn_alloc()), client);
