@@ -102,7 +102,6 @@ static void park(struct process *process)
 {
     uint64_t now = clock_now_ns();
 
-    atomic_store_explicit(&process->parked, true, memory_order_seq_cst);
     if (atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst) == 0 ||
         now < clock_after_ns(purged_ns, RECONSIDER_NS))
         return;
@@ -119,6 +118,8 @@ static void judge_due(struct process *process)
         uint64_t again = 0;
 
         deadlines_remove(&queue, number);
+        /* Before the look, so that what happens meanwhile is not missed (look_again_now()). */
+        atomic_store_explicit(&process->parked, true, memory_order_seq_cst);
         switch (examine(process, conn_current(number), &again)) {
         case EXAMINED_AGAIN:
             deadlines_put(&queue, number, again);
