@@ -22,14 +22,32 @@ bool charge_server(struct conn *conn, uint64_t now_ns, uint64_t quiet_ns)
     return true;
 }
 
+static bool worth_asking(const struct conn *conn, uint64_t now)
+{
+    uint64_t charged = atomic_load_explicit(&conn->charged_ns, memory_order_relaxed);
+
+    return now >= clock_after_ns(charged, CHARGE_IGNORES_NS);
+}
+
 void charge_read(struct conn *conn, int fd)
 {
     uint64_t now = clock_now_ns();
-    uint64_t charged = atomic_load_explicit(&conn->charged_ns, memory_order_relaxed);
     struct kernel_facts facts;
 
-    if (now < clock_after_ns(charged, CHARGE_IGNORES_NS))
+    if (!worth_asking(conn, now))
         return;
     kernel_look(fd, &facts);
     charge_server(conn, now, facts.quiet_ns);
+}
+
+void charge_answer(struct conn *conn, uint64_t written)
+{
+    uint64_t now = clock_now_ns();
+    struct kernel_facts facts;
+
+    if (!worth_asking(conn, now))
+        return;
+    kernel_look(atomic_load_explicit(&conn->fd, memory_order_relaxed), &facts);
+    if (facts.known && facts.sent == written && facts.unread == 0)
+        charge_server(conn, now, facts.quiet_ns);
 }

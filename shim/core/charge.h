@@ -24,4 +24,8 @@ bool charge_server(struct conn *conn, uint64_t now_ns, uint64_t quiet_ns);
  * lay there before. Asks the kernel only if it could have been long. */
 void charge_read(struct conn *conn, int fd);
 
+/* The server has just written so many bytes to it. If they are its first, and the client's
+ * ClientHello was whole, it was the server's time since that came. */
+void charge_answer(struct conn *conn, uint64_t written);
+
 #endif

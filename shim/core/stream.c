@@ -166,10 +166,14 @@ void stream_written(conn_handle handle, const void *bytes, size_t length)
     struct conn *conn = conn_get(handle);
     struct wire wire;
 
-    /* Fewer bytes say neither the one nor the other. */
-    if (conn == NULL || length < RECORDS_SERVER_HELLO_SIZE || conn_state(handle) != CONN_OPEN)
+    if (conn == NULL)
         return;
     stream_wire(conn, &wire);
+    if (records_hello_stage(&wire.records, &wire.hello) == HELLO_COMPLETE)
+        charge_answer(conn, length);
+    /* Fewer bytes say neither the one nor the other. */
+    if (length < RECORDS_SERVER_HELLO_SIZE || conn_state(handle) != CONN_OPEN)
+        return;
     if (hello_stage(&wire.hello) == HELLO_NONE)
         return;
     if (!records_is_server_hello(bytes, length)) {
