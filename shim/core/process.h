@@ -23,9 +23,10 @@
 struct process {
     _Atomic int32_t pid;
     _Atomic uint16_t epoch;
-    _Atomic uint64_t thread; /* see reaper.c */
-    _Atomic bool threadless; /* ... no thread can be had */
-    _Atomic uint32_t inbox;  /* see pending.h; 0: empty */
+    _Atomic uint64_t thread;   /* see reaper.c */
+    _Atomic uint64_t retry_ns; /* ... before this time: it is not tried again */
+    _Atomic bool threadless;   /* ... no thread can be had */
+    _Atomic uint32_t inbox;    /* see pending.h; 0: empty */
     _Atomic uint64_t
         inbox_first_ns;        /* ... earliest deadline put in since it was emptied; 0: none */
     _Atomic uint64_t armed_ns; /* when the timer fires, see alarm.h; 0: it does not */

@@ -100,11 +100,10 @@ static int start_thread(struct process *process)
 static void start(struct process *process, uint64_t value)
 {
     static atomic_bool complained;
-    static _Atomic uint64_t retry_ns;
     uint64_t number = THREAD_NUMBER(value) + 1;
     int error;
 
-    if (clock_now_ns() < atomic_load_explicit(&retry_ns, memory_order_relaxed) ||
+    if (clock_now_ns() < atomic_load_explicit(&process->retry_ns, memory_order_relaxed) ||
         !atomic_compare_exchange_strong_explicit(&process->thread, &value,
                                                  THREAD(number, THREAD_STARTING),
                                                  memory_order_acq_rel, memory_order_relaxed))
@@ -119,7 +118,7 @@ static void start(struct process *process, uint64_t value)
         !atomic_exchange_explicit(&complained, true, memory_order_relaxed))
         log_unprotected(
             "no thread can be had, deadlines are kept only where the program itself waits", error);
-    atomic_store_explicit(&retry_ns, clock_after_ns(clock_now_ns(), RETRY_NS),
+    atomic_store_explicit(&process->retry_ns, clock_after_ns(clock_now_ns(), RETRY_NS),
                           memory_order_relaxed);
     exchange_state(process, number, THREAD_STARTING, THREAD_NONE);
 }

@@ -7,6 +7,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "core/count.h"
+#include "core/examine.h"
 #include "core/fdmap.h"
 #include "core/kernel.h"
 #include "core/life.h"
@@ -253,8 +254,7 @@ void track_touch(struct process *process, conn_handle handle)
         return;
     atomic_store_explicit(&conn->owner, epoch, memory_order_relaxed);
     pending_push(process, handle);
-    if (ports_begin_with_tls(atomic_load_explicit(&conn->listener, memory_order_relaxed),
-                             atomic_load_explicit(&conn->port, memory_order_relaxed))) {
+    if (examine_speaks_tls(conn, conn_state(handle))) {
         reaper_watch(process, handle);
         reaper_by(process, atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed));
     }
