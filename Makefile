@@ -154,6 +154,7 @@ $(BUILD)/san/libpure.a: $(call san_obj,$(UNIT_SRC))
 # Functions that a test puts its own in the place of: its __wrap_X() for X() (ld(1), --wrap).
 $(BUILD)/tests/unit/test_sources: private WRAPPED := clock_gettime getpeername
 $(BUILD)/tests/unit/test_evict: private WRAPPED := examine_early
+$(BUILD)/tests/unit/test_session: private WRAPPED := kernel_look pthread_create
 
 $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/san/libpure.a
 	@mkdir -p $(@D)
