@@ -587,6 +587,11 @@ host_ended() {
     callbacks off
 }
 
+@test "a plugin with GnuTLS is unloaded and comes back at another address" {
+    host_start reload
+    host_says "reload ok"
+}
+
 @test "a signal every millisecond whose handler works on the same descriptors" {
     host_start alarms
     clients silent=2 byte hello halfway12 halfway13 good-idle good-idle12 slow quick=30

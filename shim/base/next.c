@@ -37,6 +37,15 @@ bool next_is_own(const void *address)
            there.dli_fbase == here.dli_fbase;
 }
 
+void *next_keep(const void *address)
+{
+    Dl_info where;
+
+    if (dladdr(address, &where) == 0 || where.dli_fname == NULL)
+        return NULL;
+    return dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+}
+
 static void *usable(void *symbol)
 {
     return symbol != NULL && !next_is_own(symbol) ? symbol : NULL;

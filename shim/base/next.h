@@ -78,6 +78,10 @@ static inline const struct next_libc *next_libc(void)
 /* Is this address inside our own library? A look-up that ends there would call itself for ever. */
 bool next_is_own(const void *address);
 
+/* Keeps the library at this address loaded for good: what calls it may be a plugin, and be unloaded
+ * with all that it has brought. Its handle; NULL: it cannot be kept. */
+void *next_keep(const void *address);
+
 /* Finds the function `name` that a call from `caller` (a return address) would have reached
  * without us: in the caller's own module and what it links, else behind us in the global order,
  * else in any loaded library whose file name begins with `library` ("libssl.so"). NULL when there

@@ -48,6 +48,7 @@ static bool bind_next(const void *caller)
 {
     int saved = errno;
     bool found = true;
+    const void *inside = NULL;
 
     if (atomic_load_explicit(&next.ready, memory_order_acquire))
         return true;
@@ -57,13 +58,16 @@ static bool bind_next(const void *caller)
         result(*function) parameters;                                                              \
         found = found && symbol != NULL;                                                           \
         memcpy(&function, &symbol, sizeof(symbol));                                                \
+        inside = symbol;                                                                           \
         if (symbol != NULL)                                                                        \
             atomic_store_explicit(&next.name, function, memory_order_relaxed);                     \
     }
     GNUTLS_FUNCTIONS(X)
 #undef X
-    if (found)
+    if (found) {
+        next_keep(inside);
         atomic_store_explicit(&next.ready, true, memory_order_release);
+    }
     errno = saved;
     return found;
 }

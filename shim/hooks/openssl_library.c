@@ -19,13 +19,8 @@ static struct {
 
 static bool load(struct openssl *library, void *identity)
 {
-    Dl_info where;
-    void *module;
+    void *module = next_keep(identity);
 
-    if (dladdr(identity, &where) == 0 || where.dli_fname == NULL)
-        return false;
-    /* Kept open: the library stays while our pointers into it do. */
-    module = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
     if (module == NULL)
         return false;
 #define X(name, result, parameters)                                                                \

@@ -15,12 +15,18 @@ $(HOST_LIB): $(patsubst tests/hosts/%.c,$(HOST_DIR)/%.o,$(wildcard tests/hosts/l
 	@rm -f $@
 	$(call say,AR  )$(AR) rcs $@ $^
 
+# What a host loads and unloads. Tests build HOSTS, so it is one of them.
+HOSTS += $(HOST_DIR)/plugin.so
+$(HOST_DIR)/plugin.so: tests/hosts/plugin/gnutls.c
+	@mkdir -p $(@D)
+	$(call say,HOST)$(CC) $(HOST_CFLAGS) -fPIC -shared -o $@ $<
+
 # A TLS library that no hook sees.
 HOSTS += $(HOST_DIR)/loop-static
 $(HOST_DIR)/loop-static: $(HOST_DIR)/loop.o $(HOST_LIB)
 	$(call say,HOST)$(CC) -pie -o $@ $< $(HOST_LIB) -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -pthread -ldl
 
-$(filter-out %-static,$(HOSTS)): $(HOST_DIR)/%: $(HOST_DIR)/%.o $(HOST_LIB)
+$(filter-out %-static %.so,$(HOSTS)): $(HOST_DIR)/%: $(HOST_DIR)/%.o $(HOST_LIB)
 	$(call say,HOST)$(CC) -pie -o $@ $< $(HOST_LIB) -Wl,--as-needed -lssl -lcrypto -pthread -ldl
 
 -include $(wildcard $(HOST_DIR)/*.d $(HOST_DIR)/lib/*.d)
