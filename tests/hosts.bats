@@ -592,6 +592,26 @@ host_ended() {
     host_says "reload ok"
 }
 
+# A program that would be killed for a system call of the library has none of its calls from then on.
+@test "a sandbox that kills for system calls that are not on its list: the program is let go, and the log says so once" {
+    host_start confined
+    clients quick
+    clients --expect-open --limit 2 silent
+    clients quick
+    [[ $(grep -c '^shakeout\[.*\]: not protected: ' "$HOST_LOG") == 1 ]]
+    host_done 0
+}
+
+@test "a sandbox that is entered when clients are there: the program is let go from then on" {
+    host_start confined --late
+    clients silent
+    clients --expect-open --limit 2 hello
+    clients quick
+    clients --expect-open --limit 2 silent
+    [[ $(grep -c '^shakeout\[.*\]: not protected: ' "$HOST_LOG") == 1 ]]
+    host_done 1
+}
+
 @test "a signal every millisecond whose handler works on the same descriptors" {
     host_start alarms
     clients silent=2 byte hello halfway12 halfway13 good-idle good-idle12 slow quick=30

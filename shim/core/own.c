@@ -165,7 +165,7 @@ void own_probe_end(void)
 
 bool own_is(int fd)
 {
-    if (fd < 0)
+    if (fd < 0 || process_is_let_go())
         return false;
     if (fd == atomic_load_explicit(&probe_fd, memory_order_relaxed))
         return atomic_load_explicit(&probing, memory_order_relaxed) || has_tag(fd);

@@ -9,6 +9,17 @@
 static struct process *_Atomic page;
 static _Atomic uint16_t last_epoch; /* not wiped: the children count on */
 static _Atomic bool refused;
+static _Atomic bool let_go;
+
+void process_let_go(void)
+{
+    atomic_store_explicit(&let_go, true, memory_order_release);
+}
+
+bool process_is_let_go(void)
+{
+    return atomic_load_explicit(&let_go, memory_order_acquire);
+}
 
 static struct process *map_page(void)
 {
@@ -39,10 +50,13 @@ static struct process *map_page(void)
 struct process *process_here(void)
 {
     struct process *process = atomic_load_explicit(&page, memory_order_acquire);
-    int32_t self = (int32_t)getpid();
+    int32_t self;
     int32_t owner = 0;
     uint16_t number = 0;
 
+    if (process_is_let_go())
+        return NULL;
+    self = (int32_t)getpid();
     if (process == NULL)
         process = map_page();
     if (process == NULL)
@@ -77,7 +91,8 @@ struct process *process_known(void)
 {
     struct process *process = atomic_load_explicit(&page, memory_order_acquire);
 
-    if (process == NULL || atomic_load_explicit(&process->epoch, memory_order_acquire) == 0)
+    if (process == NULL || process_is_let_go() ||
+        atomic_load_explicit(&process->epoch, memory_order_acquire) == 0)
         return NULL;
     return process;
 }

@@ -56,6 +56,11 @@ _Static_assert(sizeof(struct process) <= 4096, "on one page");
  * most after the first call. */
 struct process *process_here(void);
 
+/* From here on this process and its children are as if they had never had a page: process_here()
+ * and process_known() answer NULL, without a system call. See track_let_go(). */
+void process_let_go(void);
+bool process_is_let_go(void);
+
 /* In the child of fork(): the page is this process's, before a vfork() child of its own takes it.
  */
 void process_claim(void);

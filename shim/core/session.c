@@ -209,6 +209,8 @@ void session_end(struct session *session)
     struct process *process = process_ours();
     conn_handle handle = atomic_exchange_explicit(&session->conn, 0, memory_order_relaxed);
 
+    if (session_inside == session)
+        session_inside = NULL;
     if (process == NULL)
         return;
     if (wait_no_longer(process, session))
@@ -217,8 +219,6 @@ void session_end(struct session *session)
         SESSION_BEGUN)
         conn_move(handle, CONN_IN(CONN_HANDSHAKE), CONN_OPEN);
     atomic_store_explicit(&session->searched, false, memory_order_relaxed);
-    if (session_inside == session)
-        session_inside = NULL;
 }
 
 struct session *session_enter(struct session *session)

@@ -260,6 +260,24 @@ void track_touch(struct process *process, conn_handle handle)
     }
 }
 
+bool track_let_go(void)
+{
+    bool serves = process_known() != NULL || process_is_new();
+    struct process *process = serves ? process_here() : NULL;
+
+    if (process != NULL) {
+        log_unprotected("the program is killed for system calls that are not on its list (seccomp)",
+                        0);
+        for (int fd = fdmap_next(0, ~0U); fd >= 0; fd = fdmap_next((unsigned int)fd + 1, ~0U))
+            life_lost(process, fdmap_get(fd), fd);
+        reaper_dismiss(process);
+    } else if (serves) {
+        return false;
+    }
+    process_let_go();
+    return true;
+}
+
 void track_inherited(void)
 {
     for (int fd = 0; fd < INHERITED; fd++) {

@@ -22,6 +22,11 @@ void track_closing(int fd); /* before the descriptor is closed, or replaced by d
 void track_closing_range(unsigned int first, unsigned int last);
 void track_copied(int from, int to);
 
+/* Any system call of ours may be the end of the program from now on, in this process and its
+ * children: all that is tracked is forgotten, and nothing else ever will be. In a vfork child
+ * nothing is changed. False: nothing is, it is one. */
+bool track_let_go(void);
+
 /* Another process may have what is open here: fork(), SCM_RIGHTS. */
 void track_handed_on(void);
 

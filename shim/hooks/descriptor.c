@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/fdmap.h"
 #include "core/own.h"
 #include "core/reaper.h"
 #include "core/track.h"
@@ -143,7 +144,7 @@ static void replacing(int from, int to)
 
     if (own_is(to))
         make_room(to);
-    if (from != to && fcntl(from, F_GETFD) >= 0)
+    if (from != to && fdmap_entry(to) != 0 && fcntl(from, F_GETFD) >= 0)
         track_closing(to);
     errno = saved;
 }

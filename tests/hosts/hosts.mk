@@ -27,6 +27,9 @@ $(HOST_DIR)/loop-static: $(HOST_DIR)/loop.o $(HOST_LIB)
 	$(call say,HOST)$(CC) -pie -o $@ $< $(HOST_LIB) -Wl,-Bstatic -lssl -lcrypto -Wl,-Bdynamic -pthread -ldl
 
 $(filter-out %-static %.so,$(HOSTS)): $(HOST_DIR)/%: $(HOST_DIR)/%.o $(HOST_LIB)
-	$(call say,HOST)$(CC) -pie -o $@ $< $(HOST_LIB) -Wl,--as-needed -lssl -lcrypto -pthread -ldl
+	$(call say,HOST)$(CC) -pie -o $@ $< $(HOST_LIB) -Wl,--as-needed -lssl -lcrypto $(HOST_LIBS) -pthread -ldl
+
+# By its full name: the short one comes with the header.
+$(HOST_DIR)/confined: HOST_LIBS := -l:libseccomp.so.2
 
 -include $(wildcard $(HOST_DIR)/*.d $(HOST_DIR)/lib/*.d)
