@@ -663,6 +663,13 @@ own_wait() {
     own_wait select "0[.].*: EINVAL"
 }
 
+@test "no thread can be had at all: select looks at no more of its sets than it was told" {
+    host_deadline 0.15
+    host_start ownwaits sets
+    host_says "^sets \\(0[.][3-9]\\|1[.]\\).*: done"
+    host_says "^end"
+}
+
 @test "no thread can be had at all: ppoll with a negative timeout fails" {
     own_wait ppoll "0[.].*: EINVAL"
 }

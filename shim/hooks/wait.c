@@ -2,6 +2,7 @@
  * nobody (core/waits.h); without, the deadlines are kept from here, see core/standin.h. */
 #undef _FORTIFY_SOURCE
 #include <poll.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 
@@ -208,17 +209,20 @@ HOOK int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ti
                                        : ppoll(fds, count, timeout, mask);
 }
 
-/* select() leaves its sets empty when a piece ends without an event: keep what was asked. */
+/* select() leaves its sets empty when a piece ends without an event: keep what was asked. A program
+ * may have allocated no more of a set than the kernel looks at: whole words, up to `count`. */
 struct sets {
     fd_set read;
     fd_set write;
     fd_set except;
 };
 
-static void copy_set(fd_set *to, const fd_set *from)
+static void copy_set(fd_set *to, const fd_set *from, int count)
 {
+    size_t words = ((size_t)count + NFDBITS - 1) / NFDBITS;
+
     if (to != NULL && from != NULL)
-        *to = *from;
+        memcpy(to, from, words * sizeof(fd_mask));
 }
 
 static int pieces_of_select(int count, fd_set *read, fd_set *write, fd_set *except,
@@ -227,17 +231,17 @@ static int pieces_of_select(int count, fd_set *read, fd_set *write, fd_set *exce
     struct sets asked;
     int result;
 
-    copy_set(&asked.read, read);
-    copy_set(&asked.write, write);
-    copy_set(&asked.except, except);
+    copy_set(&asked.read, read, count);
+    copy_set(&asked.write, write, count);
+    copy_set(&asked.except, except, count);
     for (;;) {
         next_piece(wait);
         result = next_libc()->pselect(count, read, write, except, piece_timespec(wait), mask);
         if (!goes_on(wait, result))
             return result;
-        copy_set(read, &asked.read);
-        copy_set(write, &asked.write);
-        copy_set(except, &asked.except);
+        copy_set(read, &asked.read, count);
+        copy_set(write, &asked.write, count);
+        copy_set(except, &asked.except, count);
     }
 }
 
@@ -250,10 +254,11 @@ static uint64_t waits_of_select(int count, const fd_set *read)
     return count != 0 ? WAITS_FOR_EVENTS : WAITS_NOT;
 }
 
-/* Sets of more than FD_SETSIZE descriptors are longer than fd_set: left alone. */
+/* Sets of more than FD_SETSIZE descriptors are longer than fd_set: left alone, and so is what the
+ * kernel refuses. */
 static bool select_alone(int count)
 {
-    return alone() || count > FD_SETSIZE;
+    return alone() || count < 0 || count > FD_SETSIZE;
 }
 
 HOOK int select(int count, fd_set *restrict read, fd_set *restrict write, fd_set *restrict except,
