@@ -89,9 +89,11 @@ static _Atomic(struct record *) *chain_of(gnutls_session_t session)
     return &chains[((uintptr_t)session >> 4) % CHAINS];
 }
 
+/* A program may give up a session that it never had (NULL), which is no free record's. */
 static struct record *record_of(gnutls_session_t session)
 {
-    struct record *record = atomic_load_explicit(chain_of(session), memory_order_acquire);
+    struct record *record =
+        session != NULL ? atomic_load_explicit(chain_of(session), memory_order_acquire) : NULL;
 
     while (record != NULL && atomic_load_explicit(&record->owner, memory_order_acquire) != session)
         record = record->later;
