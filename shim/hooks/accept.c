@@ -42,11 +42,11 @@ static bool refused(int listener, int fd)
 
 HOOK int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    socklen_t room = address != NULL && length != NULL ? *length : 0;
+    socklen_t room = length != NULL ? *length : 0;
     int result = next_libc()->accept(fd, address, length);
 
     for (int i = 0; i < REFUSALS && refused(fd, result); i++) {
-        if (room != 0)
+        if (address != NULL && length != NULL)
             *length = room;
         result = next_libc()->accept(fd, address, length);
     }
@@ -55,11 +55,11 @@ HOOK int accept(int fd, struct sockaddr *address, socklen_t *length)
 
 HOOK int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    socklen_t room = address != NULL && length != NULL ? *length : 0;
+    socklen_t room = length != NULL ? *length : 0;
     int result = next_libc()->accept4(fd, address, length, flags);
 
     for (int i = 0; i < REFUSALS && refused(fd, result); i++) {
-        if (room != 0)
+        if (address != NULL && length != NULL)
             *length = room;
         result = next_libc()->accept4(fd, address, length, flags);
     }
