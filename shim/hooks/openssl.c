@@ -17,6 +17,16 @@ struct record {
     _Atomic(openssl_callback *) program; /* the callback that the program has set on this SSL */
 };
 
+/* The session starts from the beginning: what it did before is over. */
+static void restart(struct record *record)
+{
+    int saved = errno;
+
+    if (record != NULL)
+        session_end(&record->session);
+    errno = saved;
+}
+
 static void on_free(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number,
                     void *pointer)
 {
@@ -25,7 +35,7 @@ static void on_free(void *parent, void *data, CRYPTO_EX_DATA *all, int index, lo
     (void)parent, (void)all, (void)index, (void)number, (void)pointer;
     if (record == NULL)
         return;
-    session_end(&record->session);
+    restart(record);
     free(record);
 }
 
@@ -161,6 +171,7 @@ bool openssl_prepare(struct openssl *library, int number)
 static struct record *attach(struct openssl *library, SSL *ssl)
 {
     struct record *record = record_of(library, ssl);
+    openssl_callback *program;
 
     if (record != NULL)
         return record;
@@ -171,8 +182,11 @@ static struct record *attach(struct openssl *library, SSL *ssl)
         free(record);
         return NULL;
     }
-    atomic_store_explicit(&record->program, library->SSL_get_info_callback(ssl),
-                          memory_order_release);
+    program = library->SSL_get_info_callback(ssl);
+    /* Ours, where SSL_dup() has copied it and libssl does not see our hooks: never behind itself.
+     */
+    if (program != library->callback)
+        atomic_store_explicit(&record->program, program, memory_order_release);
     library->SSL_set_info_callback(ssl, library->callback);
     /* Its handshake began before we knew it. */
     if (library->SSL_in_init(ssl) && !library->SSL_in_before(ssl))
@@ -234,16 +248,6 @@ HOOK int SSL_do_handshake(SSL *ssl)
 {
     BEHIND(SSL_do_handshake, -1);
     return library != NULL ? step(library, ssl, next) : next(ssl);
-}
-
-/* The session starts from the beginning: what it did before is over. */
-static void restart(struct record *record)
-{
-    int saved = errno;
-
-    if (record != NULL)
-        session_end(&record->session);
-    errno = saved;
 }
 
 /* A server's session from now on. With its transport in place it waits for a ClientHello, even if

@@ -3,7 +3,9 @@
 #include <dlfcn.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/next.h"
 
@@ -47,7 +49,8 @@ static bool is_filled_in(struct openssl *library)
             return true;
         if (atomic_load_explicit(&library->failed, memory_order_acquire))
             return false;
-        nanosleep(&moment, NULL);
+        /* Not nanosleep(), where a thread may be cancelled. */
+        syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
     }
     atomic_store_explicit(&library->failed, true, memory_order_release);
     return false;
