@@ -1,6 +1,7 @@
 /* A TLS server that is a TLS client as well: its outgoing connections go to a server that never
  * answers, for longer than the deadline, and must be left alone. So must a connection that it
- * accepted and on which it plays the TLS client. After 2.5 deadlines: "outgoing ok". */
+ * accepted and on which it plays the TLS client, and those that go out and on which it plays the
+ * TLS server (FTP's active mode). After 2.5 deadlines: "outgoing ok". */
 #include "lib/host.h"
 #include "lib/tls.h"
 
@@ -9,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OUTGOING = 6 };
+enum { CLIENTS = 6, SERVERS = 2, OUTGOING = CLIENTS + SERVERS };
 
 struct outgoing {
     SSL *ssl;
@@ -62,14 +63,28 @@ static struct outgoing begin(SSL_CTX *context, int fd, int i)
     return outgoing;
 }
 
+/* The same of a server's handshake. */
+static struct outgoing begin_server(SSL_CTX *context, int fd)
+{
+    struct outgoing outgoing = {.ssl = tls_session(context, fd), .fd = fd};
+
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
+        SSL_get_error(outgoing.ssl, SSL_accept(outgoing.ssl)) != SSL_ERROR_WANT_READ)
+        host_die("server handshake");
+    return outgoing;
+}
+
 static void *watch_outgoing(void *argument)
 {
     const uint16_t *ports = argument;
     struct outgoing all[OUTGOING + 1];
     SSL_CTX *context = tls_client();
+    SSL_CTX *server = tls_server();
 
-    for (int i = 0; i < OUTGOING; i++)
+    for (int i = 0; i < CLIENTS; i++)
         all[i] = begin(context, host_connect(ports[0]), i);
+    all[CLIENTS] = begin_server(server, host_connect(ports[0]));
+    all[CLIENTS + 1] = begin_server(server, dup(host_connect(ports[0])));
     /* Turned round: the connection was accepted, but this side is the TLS client. */
     all[OUTGOING] = begin(context, ports[1], 0);
     host_sleep(2.5);
