@@ -155,6 +155,7 @@ $(BUILD)/san/libpure.a: $(call san_obj,$(UNIT_SRC))
 $(BUILD)/tests/unit/test_sources: private WRAPPED := clock_gettime getpeername
 $(BUILD)/tests/unit/test_evict: private WRAPPED := examine_early
 $(BUILD)/tests/unit/test_session: private WRAPPED := kernel_look pthread_create
+$(BUILD)/tests/unit/test_examine: private WRAPPED := kernel_look
 
 $(BUILD)/tests/unit/%: $(BUILD)/san/tests/unit/%.o $(BUILD)/san/libpure.a
 	@mkdir -p $(@D)

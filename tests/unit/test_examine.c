@@ -1,0 +1,149 @@
+/* What happens to a connection between the look at it and its end. The Makefile puts
+ * __wrap_kernel_look() in the place of that look, and something happens at this very moment. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/settings.h"
+#include "core/examine.h"
+#include "core/kernel.h"
+#include "core/life.h"
+#include "core/own.h"
+#include "core/ports.h"
+#include "core/process.h"
+
+static const struct settings settings = {.enabled = true, .timeout_ns = 1};
+static struct process *process;
+static conn_handle handle;
+static int client;
+static int server;
+static void (*meanwhile)(void);
+
+void __real_kernel_look(int fd, struct kernel_facts *facts);
+void __wrap_kernel_look(int fd, struct kernel_facts *facts);
+
+void __wrap_kernel_look(int fd, struct kernel_facts *facts)
+{
+    __real_kernel_look(fd, facts);
+    if (meanwhile != NULL)
+        meanwhile();
+}
+
+/* A client whose handshake has begun, and whose deadline is over. */
+static int client_comes(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    client = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, length) != 0 || listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)&address, &length) != 0 ||
+        connect(client, (struct sockaddr *)&address, length) != 0)
+        return -1;
+    server = accept(listener, NULL, NULL);
+    close(listener);
+    ports_start(&settings);
+    process = process_here();
+    handle = life_begin(process, server, 0, ntohs(address.sin_port));
+    conn_move(handle, CONN_IN(CONN_OPEN), CONN_HANDSHAKE);
+    meanwhile = NULL;
+    return handle != 0 ? 0 : -1;
+}
+
+static int client_leaves(void **state)
+{
+    (void)state;
+    life_lost(process, handle, server);
+    close(server);
+    close(client);
+    return 0;
+}
+
+static void assert_alive(void)
+{
+    char byte;
+
+    assert_int_equal(recv(client, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
+static void nothing_happens_and_it_is_shut(void **state)
+{
+    uint64_t again = 0;
+    char byte;
+
+    (void)state;
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_DONE);
+    assert_int_equal(conn_state(handle), CONN_SHUT);
+    assert_int_equal(recv(client, &byte, 1, MSG_DONTWAIT), 0);
+}
+
+static void finish(void)
+{
+    conn_move(handle, CONN_UNFINISHED, CONN_FINISHED);
+}
+
+static void a_handshake_that_finishes_meanwhile_is_not_shut(void **state)
+{
+    uint64_t again = 0;
+
+    (void)state;
+    meanwhile = finish;
+    examine_at(process, handle, server, &again);
+    assert_int_equal(conn_state(handle), CONN_FINISHED);
+    assert_alive();
+}
+
+static void finished_under_pressure_it_is_not_shut_either(void **state)
+{
+    (void)state;
+    assert_true(own_open());
+    meanwhile = finish;
+    assert_false(examine_early(process, handle, 0));
+    assert_int_equal(conn_state(handle), CONN_FINISHED);
+    assert_alive();
+}
+
+static uint64_t later_ns;
+
+static void move_deadline(void)
+{
+    later_ns = clock_now_ns() + CLOCK_SECOND;
+    atomic_store(&conn_numbered(conn_number(handle))->deadline_ns, later_ns);
+}
+
+static void a_deadline_that_moves_meanwhile_is_kept(void **state)
+{
+    uint64_t again = 0;
+
+    (void)state;
+    meanwhile = move_deadline;
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_AGAIN);
+    assert_int_equal(again, later_ns);
+    assert_alive();
+}
+
+#define WITH_CLIENT(test) cmocka_unit_test_setup_teardown(test, client_comes, client_leaves)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_CLIENT(nothing_happens_and_it_is_shut),
+        WITH_CLIENT(a_handshake_that_finishes_meanwhile_is_not_shut),
+        WITH_CLIENT(finished_under_pressure_it_is_not_shut_either),
+        WITH_CLIENT(a_deadline_that_moves_meanwhile_is_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
