@@ -10,10 +10,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -25,6 +28,9 @@ ssize_t __read_chk(int fd, void *buffer, size_t count, size_t size);
 ssize_t __recv_chk(int fd, void *buffer, size_t count, size_t size, int flags);
 ssize_t __recvfrom_chk(int fd, void *buffer, size_t count, size_t size, int flags,
                        struct sockaddr *from, socklen_t *length);
+int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t size);
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                const sigset_t *mask, size_t size);
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 enum { BAD = 12345, PRESET = 98765 };
@@ -122,6 +128,7 @@ static void try_writes(int fd, int far)
 static void try_bad_descriptors(void)
 {
     const int bad[] = {BAD, -1};
+    struct epoll_event event;
 
     for (int i = 0; i < 2; i++) {
         const int fd = bad[i];
@@ -148,10 +155,86 @@ static void try_bad_descriptors(void)
         TRY(dup3(fd, 20, 0));
         TRY(dup2(1, fd));
         TRY(dup3(1, fd, 0));
+        TRY(listen(fd, 1));
+        TRY(epoll_wait(fd, &event, 1, 0));
         TRY(fcntl(fd, F_GETFL));
         TRY(fcntl(fd, F_DUPFD, 0));
         TRY(fcntl64(fd, F_DUPFD_CLOEXEC, 0));
     }
+}
+
+static void try_polls(int fd)
+{
+    struct pollfd polled[] = {{.fd = fd, .events = POLLIN}, {.fd = BAD, .events = POLLIN}};
+    const struct timespec soon = {.tv_nsec = 1000000};
+    const struct timespec bad = {.tv_nsec = -1};
+    const size_t size = sizeof polled;
+
+    TRY(poll(polled, 1, 0));
+    TRY(poll(polled, 1, 1));
+    TRY(poll(polled, 2, -1));
+    TRY(poll(polled + 1, 1, 0));
+    TRY(poll(NULL, 0, 1));
+    TRY(poll(bad_address, 2, 0));
+    TRY(poll(polled, (nfds_t)negative, 0));
+    TRY(ppoll(polled, 1, &soon, NULL));
+    TRY(ppoll(polled, 2, NULL, NULL));
+    TRY(ppoll(polled, 1, &bad, NULL));
+    TRY(__poll_chk(polled, 1, 1, size));
+    TRY(__ppoll_chk(polled, 1, &soon, NULL, size));
+}
+
+/* The descriptor alone, as a set of select(). */
+static fd_set *set_of(int fd)
+{
+    static fd_set set;
+
+    FD_ZERO(&set);
+    FD_SET(fd, &set);
+    return &set;
+}
+
+static void try_selects(int fd)
+{
+    const struct timespec soon = {.tv_nsec = 1000000};
+    const struct timespec bad = {.tv_nsec = -1};
+    struct timeval time = {.tv_usec = 1000};
+
+    TRY(select(fd + 1, set_of(fd), NULL, NULL, &time));
+    TRY(time.tv_sec || time.tv_usec);
+    TRY(select(fd + 1, NULL, set_of(fd), NULL, NULL));
+    TRY(select(fd + 1, set_of(BAD % FD_SETSIZE), NULL, NULL, &time));
+    TRY(select(negative, NULL, NULL, NULL, &time));
+    time.tv_usec = -1;
+    TRY(select(fd + 1, set_of(fd), NULL, NULL, &time));
+    TRY(pselect(fd + 1, set_of(fd), NULL, NULL, &soon, NULL));
+    TRY(pselect(fd + 1, NULL, set_of(fd), NULL, NULL, NULL));
+    TRY(pselect(fd + 1, set_of(fd), NULL, NULL, &bad, NULL));
+}
+
+static void try_epolls(int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    const int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    TRY(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+    TRY(epoll_wait(epoll, &event, 1, 1));
+    TRY(epoll_pwait(epoll, &event, 1, 1, NULL));
+    TRY(epoll_wait(epoll, &event, 0, 0));
+    TRY(epoll_wait(fd, &event, 1, 0));
+    TRY(epoll_pwait(BAD, &event, 1, 0, NULL));
+    event.events = EPOLLOUT;
+    TRY(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
+    TRY(epoll_wait(epoll, &event, 1, -1));
+    TRY(epoll_pwait(epoll, bad_address, 1, -1, NULL));
+    TRY(close(epoll));
+}
+
+static void try_waits(int fd)
+{
+    try_polls(fd);
+    try_selects(fd);
+    try_epolls(fd);
 }
 
 static void try_fcntl(int fd)
@@ -275,6 +358,7 @@ static void try_accepts(int listener)
     TRY(accept(listener, NULL, NULL));
     TRY(accept4(listener, NULL, NULL, 0));
     TRY(fcntl(listener, F_SETFL, 0));
+    TRY(listen(listener, 16));
     TRY(accept(1, NULL, NULL));
 }
 
@@ -318,6 +402,7 @@ static void try_all(int fd, int far)
 {
     try_reads(fd, far);
     try_writes(fd, far);
+    try_waits(fd);
     try_fcntl(fd);
     try_duplicates(fd, far);
     try_ends(fd, far);
@@ -345,6 +430,26 @@ static void try_pipe_and_file(void)
     TRY(read(file, buffer, 4));
     TRY(recvfrom(file, buffer, 4, 0, NULL, NULL));
     TRY(close(file));
+}
+
+/* A descriptor travels. */
+static void try_rights(int fd, int far)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct msghdr letter = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
+    int copy;
+
+    memcpy(CMSG_DATA(&control.header), &far, sizeof far);
+    TRY(sendmsg(far, &letter, 0));
+    TRY(recvmsg(fd, &letter, 0));
+    memcpy(&copy, CMSG_DATA(&control.header), sizeof copy);
+    TRY(close(copy));
 }
 
 /* An accepted connection whose end breaks every write, as any other's does, but sends no SIGPIPE.
@@ -385,6 +490,7 @@ int main(int argc, char **argv)
     try_bad_descriptors();
     try_pipe_and_file();
     TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    try_rights(pair[0], pair[1]);
     try_all(pair[0], pair[1]);
     const int far = host_connect(host_port(listener));
     int fd;
@@ -394,6 +500,11 @@ int main(int argc, char **argv)
 
         fcntl(fd, F_SETFL, O_NONBLOCK);
         TRY(SSL_accept(ssl));
+        TRY(SSL_clear(ssl));
+        errno = PRESET;
+        SSL_set_accept_state(ssl);
+        report("SSL_set_accept_state(ssl)", 0);
+        TRY(SSL_do_handshake(ssl));
         fcntl(fd, F_SETFL, 0);
         ERR_clear_error();
     }
