@@ -1,5 +1,6 @@
 /* The accepted descriptor gets another number before TLS begins; the first one is closed.
- * One connection at a time.
+ * One connection at a time. A client has 0.7 s to send something before it is moved: its time must
+ * come along.
  *
  *   moved HOW   dup2-low  dup2() over descriptor 0, as servers started by inetd do
  *               dup       dup()
@@ -14,6 +15,7 @@
 
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,6 +57,7 @@ int main(int argc, char **argv)
     host_announce("port", listener);
     for (;;) {
         const int first = host_accept(listener);
+        poll(&(struct pollfd){.fd = first, .events = POLLIN}, 1, 700);
         const int second = move(how, first);
 
         if (second < 0)
