@@ -476,6 +476,37 @@ static void try_seqpacket(void)
     TRY(close(listener));
 }
 
+static void ignore(const SSL *ssl, int where, int value)
+{
+    (void)ssl, (void)where, (void)value;
+}
+
+static void try_sessions(SSL_CTX *context, SSL *ssl)
+{
+    /* A BIO that says it has a descriptor, and cannot tell which. */
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_DESCRIPTOR | BIO_get_new_index(), "conform");
+    SSL *other = SSL_new(context);
+    BIO *bio = BIO_new(method);
+
+    SSL_set_bio(other, bio, bio);
+    ERR_clear_error();
+    SSL_set_accept_state(other);
+    TRY(ERR_peek_error() == 0);
+    SSL_set_bio(other, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL *copy = SSL_dup(other);
+    SSL_set_info_callback(copy, ignore);
+    TRY(SSL_get_info_callback(copy) == ignore);
+    TRY(SSL_get_info_callback(other) == NULL);
+    SSL_free(other);
+    TRY(SSL_accept(copy));
+    SSL_free(copy);
+    SSL_set_info_callback(ssl, ignore);
+    TRY(SSL_get_info_callback(ssl) == ignore);
+    SSL_set_info_callback(ssl, NULL);
+    TRY(SSL_get_info_callback(ssl) == NULL);
+    BIO_meth_free(method);
+}
+
 int main(int argc, char **argv)
 {
     const bool tls = host_option(argc, argv, "--tls");
@@ -505,6 +536,7 @@ int main(int argc, char **argv)
         SSL_set_accept_state(ssl);
         report("SSL_set_accept_state(ssl)", 0);
         TRY(SSL_do_handshake(ssl));
+        try_sessions(context, ssl);
         fcntl(fd, F_SETFL, 0);
         ERR_clear_error();
     }
