@@ -1,7 +1,8 @@
 /* A TLS server that is a TLS client as well: its outgoing connections go to a server that never
  * answers, for longer than the deadline, and must be left alone. So must a connection that it
  * accepted and on which it plays the TLS client, and those that go out and on which it plays the
- * TLS server (FTP's active mode). After 2.5 deadlines: "outgoing ok". */
+ * TLS server (FTP's active mode). A listening socket that was taken for a session's own (cheroot)
+ * goes on listening. After 2.5 deadlines: "outgoing ok". */
 #include "lib/host.h"
 #include "lib/tls.h"
 
@@ -85,6 +86,8 @@ static void *watch_outgoing(void *argument)
         all[i] = begin(context, host_connect(ports[0]), i);
     all[CLIENTS] = begin_server(server, host_connect(ports[0]));
     all[CLIENTS + 1] = begin_server(server, dup(host_connect(ports[0])));
+    const int listener = host_listen(0);
+    tls_session(server, listener);
     /* Turned round: the connection was accepted, but this side is the TLS client. */
     all[OUTGOING] = begin(context, ports[1], 0);
     host_sleep(2.5);
@@ -98,6 +101,7 @@ static void *watch_outgoing(void *argument)
         if (write(all[i].fd, "x", 1) != 1)
             host_die("outgoing connection %d cannot write", i);
     }
+    close(host_connect(host_port(listener)));
     host_say("outgoing ok");
     return NULL;
 }
