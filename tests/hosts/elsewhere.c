@@ -2,7 +2,8 @@
  * server do (EAP-TLS in datagrams), in a process that has a plaintext port as well.
  *
  * With each connection to the port such a session begins: it gets a whole ClientHello, answers, and
- * waits for ever. The connection itself speaks plaintext, an echo, one after the other. */
+ * waits for ever; and one of DTLS, which gets nothing. The connection itself speaks plaintext, an
+ * echo, one after the other. */
 #include "lib/host.h"
 #include "lib/tls.h"
 
@@ -41,6 +42,18 @@ static void begin_session(SSL_CTX *context, int fd)
     ERR_clear_error();
 }
 
+static void begin_dtls(void)
+{
+    static SSL_CTX *context;
+
+    if (!context)
+        context = SSL_CTX_new(DTLS_server_method());
+    SSL *ssl = SSL_new(context);
+
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_accept_state(ssl);
+}
+
 int main(void)
 {
     int datagrams[2];
@@ -57,6 +70,7 @@ int main(void)
 
         send_hello(client, datagrams[0]);
         begin_session(server, datagrams[1]);
+        begin_dtls();
         host_echo(fd);
     }
 }
