@@ -26,6 +26,7 @@ static conn_handle handle;
 static int client;
 static int server;
 static void (*meanwhile)(void);
+static uint64_t answered_ns; /* so long ago the server has sent something; 0: never */
 
 void __real_kernel_look(int fd, struct kernel_facts *facts);
 void __wrap_kernel_look(int fd, struct kernel_facts *facts);
@@ -33,6 +34,10 @@ void __wrap_kernel_look(int fd, struct kernel_facts *facts);
 void __wrap_kernel_look(int fd, struct kernel_facts *facts)
 {
     __real_kernel_look(fd, facts);
+    if (answered_ns != 0) {
+        facts->sent = 1;
+        facts->answered_ns = answered_ns;
+    }
     if (meanwhile != NULL)
         meanwhile();
 }
@@ -58,6 +63,7 @@ static int client_comes(void **state)
     handle = life_begin(process, server, 0, ntohs(address.sin_port));
     conn_move(handle, CONN_IN(CONN_OPEN), CONN_HANDSHAKE);
     meanwhile = NULL;
+    answered_ns = 0;
     return handle != 0 ? 0 : -1;
 }
 
@@ -87,6 +93,17 @@ static void nothing_happens_and_it_is_shut(void **state)
     assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_DONE);
     assert_int_equal(conn_state(handle), CONN_SHUT);
     assert_int_equal(recv(client, &byte, 1, MSG_DONTWAIT), 0);
+}
+
+static void nobody_is_evicted_within_his_grace_after_an_answer(void **state)
+{
+    (void)state;
+    assert_true(own_open());
+    answered_ns = 100 * CLOCK_MILLISECOND;
+    assert_false(examine_early(process, handle, 101 * CLOCK_MILLISECOND));
+    assert_alive();
+    assert_true(examine_early(process, handle, 100 * CLOCK_MILLISECOND));
+    assert_int_equal(conn_state(handle), CONN_SHUT);
 }
 
 static void finish(void)
@@ -142,6 +159,7 @@ int main(void)
         WITH_CLIENT(nothing_happens_and_it_is_shut),
         WITH_CLIENT(a_handshake_that_finishes_meanwhile_is_not_shut),
         WITH_CLIENT(finished_under_pressure_it_is_not_shut_either),
+        WITH_CLIENT(nobody_is_evicted_within_his_grace_after_an_answer),
         WITH_CLIENT(a_deadline_that_moves_meanwhile_is_kept),
     };
 
