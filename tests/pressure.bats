@@ -419,15 +419,40 @@ finished_ones_do_not_count() {
     the_good 'served >= 0.95 * tried'
 }
 
-@test "without pressure even an offender is let in" {
+# let_in HOST
+let_in() {
     host_deadline 1
-    host_start loop
+    host_start "$1"
     crowd --count 10 --kind byte --hold 2
     crowd_ends
     the_crowd 'closed == 10 and min(ages) >= 1'
     good 1 --every 0.05 --delay 0.3 --from 127.9.0.1
     the_good 'served == tried'
     unless grep evicted "$HOST_LOG"
+}
+
+@test "without pressure even an offender is let in" {
+    let_in loop
+}
+
+@test "without pressure even an offender is let in: a listener that does not block" {
+    let_in membio
+}
+
+@test "at the door nothing is written to a client" {
+    need strace strace
+    no_sanitizer "strace and the sanitizer's runtime do not go together"
+    host_start blocking
+    strace -f -qq -p "$HOST_PID" -o "$BATS_TEST_TMPDIR/trace" -e trace=write,writev,sendto,sendmsg 3>&- &
+    local tracer=$!
+    host_wait "tracer" grep -q "^TracerPid:.*$tracer" "/proc/$HOST_PID/status"
+    flood silent 32 3 127.9.0.1 1
+    flood_ends
+    [[ $(grep -c 'handshake failed' "$HOST_OUT") -lt $(evicted_in_log) ]]
+    host_stop
+    wait "$tracer"
+    # The alerts are the program's, to those that it has taken.
+    unless grep -vE 'write\(2, "shakeout|write\(1,|"\\25\\3\\3|--- SIG|\+\+\+ ' "$BATS_TEST_TMPDIR/trace"
 }
 
 @test "accept() tells the right address after those that were turned away" {
