@@ -336,6 +336,30 @@ journal_has() {
     journalctl -q -D "$BATS_TEST_TMPDIR/run/log/journal" -o cat --no-pager "$@" | grep -q '^handshake deadline: 1\.'
 }
 
+# ---- Standard error that is a client ----
+
+@test "stderr: nothing is written to it where it is a connection, as under inetd" {
+    local port
+    /usr/bin/python3 - >"$BATS_TEST_TMPDIR/port" 2>"$LOG" 3>&- <<'PYTHON' &
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stderr.write(server.accept()[0].makefile().read())
+PYTHON
+    COLLECTOR=$!
+    wait_for test -s "$BATS_TEST_TMPDIR/port"
+    port=$(<"$BATS_TEST_TMPDIR/port")
+    # shellcheck disable=SC2034 # lib/hosts.bash reads it
+    HOST_UNDER=(bash -c "exec 2<>/dev/tcp/127.0.0.1/$port; exec \"\$@\"" -)
+    host_start threads
+    clients silent
+    host_stop
+    wait "$COLLECTOR"
+    COLLECTOR=
+    cat "$LOG"
+    [[ ! -s $LOG ]]
+}
+
 # ---- Nothing ----
 
 @test "off: nothing anywhere" {
