@@ -1,5 +1,6 @@
 /* Closes every descriptor from 3 up, as daemons do, and gives each of the numbers that it closed to
- * something of its own: files, pipes, timers, event counters, sockets. They must stay its own.
+ * something of its own: files, pipes, timers, event counters, sockets. It can close that and do so
+ * once more. They must stay its own.
  * It serves a thread for each connection before and afterwards.
  *
  *   closeall HOW      close_range, closefrom, loop (close() one by one), onto (dup2() over each
@@ -30,6 +31,8 @@
 enum { MOST = 256, KINDS = 5, FILE_SIZE = 1000, FILE_OFFSET = 10, PIPED = 17, COUNTED = 7 };
 /* Where the far ends go, out of the way. */
 enum { FAR = 700 };
+/* Where the library's own are, its timer first. */
+enum { HIGH = 1008 };
 enum kind { A_FILE, A_PIPE, AN_EVENTFD, A_TIMERFD, A_SOCKET };
 
 struct thing {
@@ -72,7 +75,7 @@ static void own(int at)
 
     if (count == MOST)
         host_die("more than %d descriptors", MOST);
-    thing->kind = (enum kind)(count % KINDS);
+    thing->kind = (enum kind)((at < HIGH ? count : at - HIGH + A_TIMERFD) % KINDS);
     thing->other = -1;
     switch (thing->kind) {
     case A_FILE:
@@ -149,8 +152,12 @@ static void close_and_take(void)
     const int found = open_numbers(numbers);
 
     close_everything();
-    for (int i = 0; i < found; i++)
+    for (int i = 0; i < found; i++) {
         own(numbers[i]);
+        if (close(things[--count].fd) < 0)
+            host_die("close of %d", numbers[i]);
+        own(numbers[i]);
+    }
     host_say("closed %d", found);
 }
 

@@ -4,7 +4,8 @@
  *   --plain-port      a second port that echoes plaintext, in the same process
  *   --starttls-port   a port that echoes plaintext until the line STARTTLS, then speaks TLS
  *   --chunk N         reads at most N bytes at a time
- *   --read HOW        read, recv, recvfrom, recvmsg or readv
+ *   --read HOW        read, recv, recvfrom, recvmsg or readv; read_chk, recv_chk, recvfrom_chk: as
+ *                     a program that was built with _FORTIFY_SOURCE
  *   --socket-bio      the same loop with SSL_set_fd
  *   --late-free       the session outlives its connection, as where a garbage collector frees it
  *   --most-plain N    takes no more than N plaintext connections; the others wait in the queue
@@ -43,6 +44,14 @@ static bool socket_bio;
 static bool late_free;
 static nfds_t most_plain;
 
+/* libc has no header for them. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+ssize_t __read_chk(int fd, void *buffer, size_t count, size_t size);
+ssize_t __recv_chk(int fd, void *buffer, size_t count, size_t size, int flags);
+ssize_t __recvfrom_chk(int fd, void *buffer, size_t count, size_t size, int flags,
+                       struct sockaddr *from, socklen_t *length);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
 static ssize_t read_some(int fd, char *buffer)
 {
     struct sockaddr_storage from;
@@ -58,6 +67,12 @@ static ssize_t read_some(int fd, char *buffer)
         return recvmsg(fd, &message, 0);
     if (strcmp(how, "readv") == 0)
         return readv(fd, parts, 2);
+    if (strcmp(how, "read_chk") == 0)
+        return __read_chk(fd, buffer, chunk, CHUNK);
+    if (strcmp(how, "recv_chk") == 0)
+        return __recv_chk(fd, buffer, chunk, CHUNK, 0);
+    if (strcmp(how, "recvfrom_chk") == 0)
+        return __recvfrom_chk(fd, buffer, chunk, CHUNK, 0, NULL, NULL);
     return read(fd, buffer, chunk);
 }
 
