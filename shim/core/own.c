@@ -24,15 +24,21 @@ static _Atomic bool probing;       /* the probe holds a socket at this moment */
 static _Atomic uint32_t tag_seconds;
 static _Atomic uint32_t tag_nanoseconds;
 
+static struct timespec tag_interval(void)
+{
+    return (struct timespec){
+        .tv_sec = (time_t)atomic_load_explicit(&tag_seconds, memory_order_relaxed),
+        .tv_nsec = (long)atomic_load_explicit(&tag_nanoseconds, memory_order_relaxed),
+    };
+}
+
 static bool has_tag(int fd)
 {
+    struct timespec tag = tag_interval();
     struct itimerspec setting;
 
     return fd >= 0 && syscall(SYS_timerfd_gettime, fd, &setting) == 0 &&
-           setting.it_interval.tv_sec ==
-               (time_t)atomic_load_explicit(&tag_seconds, memory_order_relaxed) &&
-           setting.it_interval.tv_nsec ==
-               (long)atomic_load_explicit(&tag_nanoseconds, memory_order_relaxed);
+           setting.it_interval.tv_sec == tag.tv_sec && setting.it_interval.tv_nsec == tag.tv_nsec;
 }
 
 static void choose_tag(void)
@@ -74,8 +80,7 @@ static void close_probe_in_child(void)
 static bool open_both(int fresh)
 {
     struct itimerspec setting = {
-        .it_interval.tv_sec = (time_t)atomic_load_explicit(&tag_seconds, memory_order_relaxed),
-        .it_interval.tv_nsec = (long)atomic_load_explicit(&tag_nanoseconds, memory_order_relaxed),
+        .it_interval = tag_interval(),
     };
     int timer;
     int probe;
@@ -123,10 +128,9 @@ bool own_timer_set(uint64_t when_ns)
 {
     int fd = own_timer();
     struct itimerspec setting = {
-        .it_value.tv_sec = (time_t)(when_ns / CLOCK_SECOND),
-        .it_value.tv_nsec = (long)(when_ns % CLOCK_SECOND),
-        .it_interval.tv_sec = (time_t)atomic_load_explicit(&tag_seconds, memory_order_relaxed),
-        .it_interval.tv_nsec = (long)atomic_load_explicit(&tag_nanoseconds, memory_order_relaxed),
+        .it_value = {.tv_sec = (time_t)(when_ns / CLOCK_SECOND),
+                     .tv_nsec = (long)(when_ns % CLOCK_SECOND)},
+        .it_interval = tag_interval(),
     };
 
     /* A child of fork() that could not open its own has its parent's. */

@@ -11,6 +11,21 @@
 #include "core/track.h"
 #include "hooks/hook.h"
 
+/* Older headers of glibc (close_range and closefrom came with 2.34) and of Linux (5.9, 5.11). */
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#if !__GLIBC_PREREQ(2, 34)
+int close_range(unsigned int first, unsigned int last, int flags);
+void closefrom(int low);
+#endif
+
 /* The hooks below must come before the kernel acts: as soon as a number is free, another thread may
  * get it for a new connection. */
 static void closing(int fd)
@@ -50,6 +65,14 @@ HOOK int close(int fd)
     return next_libc()->close(fd);
 }
 
+/* A libc before 2.34 has none, and a program finds ours all the same. */
+static int next_close_range(unsigned int first, unsigned int last, int flags)
+{
+    if (next_libc()->close_range == NULL)
+        return (int)syscall(SYS_close_range, first, last, flags);
+    return next_libc()->close_range(first, last, flags);
+}
+
 /* [first, last] without the descriptors in it that are ours. */
 static int close_around_ours(unsigned int first, unsigned int last, int flags)
 {
@@ -58,14 +81,14 @@ static int close_around_ours(unsigned int first, unsigned int last, int flags)
     while (ours >= 0) {
         unsigned int number = (unsigned int)ours;
 
-        if (number > first && next_libc()->close_range(first, number - 1, flags) != 0)
+        if (number > first && next_close_range(first, number - 1, flags) != 0)
             return -1;
         if (number == last)
             return 0;
         first = number + 1;
         ours = own_next(first, last);
     }
-    return next_libc()->close_range(first, last, flags);
+    return next_close_range(first, last, flags);
 }
 
 /* The thread would stay behind in the old table of descriptors, and keep all of its sockets open.
@@ -91,10 +114,8 @@ HOOK int close_range(unsigned int first, unsigned int last, int flags)
 {
     int saved = errno;
 
-    if (next_libc()->close_range == NULL)
-        return (int)syscall(SYS_close_range, first, last, flags);
     if (first > last || (flags & (int)CLOSE_RANGE_CLOEXEC) != 0)
-        return next_libc()->close_range(first, last, flags);
+        return next_close_range(first, last, flags);
     track_closing_range(first, last);
     errno = saved;
     if ((flags & (int)CLOSE_RANGE_UNSHARE) != 0)

@@ -39,13 +39,21 @@ static void on_free(void *parent, void *data, CRYPTO_EX_DATA *all, int index, lo
     free(record);
 }
 
-/* SSL_dup(): the copy is a session of its own. Before OpenSSL 3 `from` is declared as void *, and
- * is a void ** all the same. */
-static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *all, void **from, int index,
+/* Before OpenSSL 3 CRYPTO_EX_dup declares this as void *, and passes a void ** all the same. */
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+typedef void *ex_data_from;
+#else
+typedef void **ex_data_from;
+#endif
+
+/* SSL_dup(): the copy is a session of its own. */
+static int on_dup(CRYPTO_EX_DATA *to, const CRYPTO_EX_DATA *all, ex_data_from from, int index,
                   long number, void *pointer)
 {
+    void **copy = from;
+
     (void)to, (void)all, (void)index, (void)number, (void)pointer;
-    *from = NULL;
+    *copy = NULL;
     return 1;
 }
 
