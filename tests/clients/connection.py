@@ -72,7 +72,7 @@ class Connection:
             data = self.socket.recv(65536)
         except ConnectionError as error:
             raise self.closed(str(error)) from error
-        except (TimeoutError, BlockingIOError) as error:
+        except (socket.timeout, BlockingIOError) as error:
             raise Unexpected("no answer") from error
         if not data:
             raise self.closed("end of file")
