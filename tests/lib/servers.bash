@@ -209,7 +209,7 @@ control_server() {
 machine_slowness() {
     local start=$EPOCHREALTIME i
     for ((i = 0; i < 20; i++)); do (:); done
-    awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { n = (b - a) * 1000 / 20; print n < 1 ? 1 : n > 10 ? 10 : n }'
+    awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { n = (b - a) * 1000 / 20; print (n < 1 ? 1 : (n > 10 ? 10 : n)) }'
 }
 
 # The server under the library, with every client. On a slow or busy machine servers accept late, and a
