@@ -294,8 +294,8 @@ nobody_pays_for() {
 @test "SHAKEOUT_PRESSURE=off: the good client waits for the plain deadlines" {
     host_deadline 1.5
     host_start SHAKEOUT_PRESSURE=off blocking
-    crowd --count 2 --hold 6
-    good 0.1 --every 1 --patience 6
+    crowd --count 3 --hold 8
+    good 0.1 --every 1 --patience 8
     the_good 'served == 1 and longest >= 2.5'
     unless grep evicted "$HOST_LOG"
 }
