@@ -185,7 +185,8 @@ as_nobody() {
     wait "$watcher" || result=$?
     [[ $result == 1 ]]
     grep -q '"handshakes_finished":1,' "$BATS_TEST_TMPDIR/samples"
-    grep -q '^shakeout: --status: there is no process' "$BATS_TEST_TMPDIR/complaint"
+    # While it ends it may be seen without its memory.
+    grep -q '^shakeout: --status: ' "$BATS_TEST_TMPDIR/complaint"
 }
 
 has_samples() {
