@@ -10,7 +10,8 @@
 #   WERROR        1 makes warnings errors; CI sets it, users of other compilers are not bothered (0)
 #   SAN           sanitizers of the library, as in -fsanitize=$(SAN); needs a BUILD of its own (none)
 #   DEPS          0 keeps demo, check, lint and bench from installing Debian packages (1)
-#   JOBS          how many tests run at once; they mostly sleep (twice the processors and two)
+#   JOBS          how many tests run at once; they mostly sleep (twice the processors and two; with a
+#                 sanitizer the processors and one)
 #   FILTER        a regular expression: only the tests with such a name (all)
 #   BATS          the bats files that check-asan and check-tsan run (all)
 #   FUZZ_SECONDS  how long each fuzz target runs (5)
@@ -214,6 +215,9 @@ unit: ## the unit tests
 fuzz: ## the fuzz targets, FUZZ_SECONDS each
 	@$(MAKE) --no-print-directory fuzzers
 	@$(run_tests) fuzz
+
+# A sanitizer's processes keep the processors busy.
+check-asan check-tsan: JOBS := $(shell expr $$(nproc) + 1)
 
 check-asan: ## the bats tests on a library built with AddressSanitizer and UBSan
 	$(call install_deps,check)

@@ -12,6 +12,7 @@ setup() {
     FLOOD_PID=
     # Whatever is shut earlier than that is shut under pressure.
     host_deadline 20
+    host_pressure
 }
 
 teardown() {
@@ -153,7 +154,7 @@ nobody_was_shut() {
 @test "stalled clients of a server with room have until the deadline" {
     host_deadline 2
     host_start loop
-    crowd --count 100 --kind byte --hold 3
+    crowd --count 100 --kind byte --hold "$([[ $SHAKEOUT_SAN ]] && echo 8 || echo 3)"
     crowd_ends
     the_crowd 'closed == 100 and min(ages) >= 2'
     unless grep evicted "$HOST_LOG"

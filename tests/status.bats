@@ -177,7 +177,7 @@ as_nobody() {
 @test "--watch shows it again and again, until the process ends" {
     host_start threads
     (status --json --watch=50ms "$HOST_PID" >"$BATS_TEST_TMPDIR/samples" 2>"$BATS_TEST_TMPDIR/complaint") 3>&- &
-    local watcher=$!
+    local watcher=$! pid=$HOST_PID
     clients quick
     host_wait "ten samples" has_samples 10
     host_stop
@@ -186,7 +186,7 @@ as_nobody() {
     [[ $result == 1 ]]
     grep -q '"handshakes_finished":1,' "$BATS_TEST_TMPDIR/samples"
     # While it ends it may be seen without its memory.
-    grep -q '^shakeout: --status: .*no process ' "$BATS_TEST_TMPDIR/complaint"
+    grep -qxE "shakeout: --status: (there is no process $pid|process $pid has ended)" "$BATS_TEST_TMPDIR/complaint"
 }
 
 has_samples() {
@@ -202,6 +202,15 @@ has_samples() {
     [[ $stderr == "shakeout: --status: --watch: '0' is not accepted; give "* ]]
     run -1 --separate-stderr status 4194305
     [[ $stderr == "shakeout: --status: there is no process 4194305" ]]
+    /usr/bin/python3 -c 'import os, time; pid = os.fork() or os._exit(0); print(pid, flush=True); time.sleep(30)' \
+        >"$BATS_TEST_TMPDIR/zombie" 3>&- &
+    local parent=$! zombie
+    wait_for test -s "$BATS_TEST_TMPDIR/zombie"
+    read -r zombie <"$BATS_TEST_TMPDIR/zombie"
+    wait_for grep -q '^State:.Z' "/proc/$zombie/status"
+    run -1 --separate-stderr status "$zombie"
+    kill "$parent"
+    [[ $stderr == "shakeout: --status: process $zombie has ended" ]]
     run -1 --separate-stderr status $$
     [[ $stderr == "shakeout: --status: process $$ does not run under libshakeout.so" ]]
 }

@@ -10,6 +10,7 @@ load lib/hosts
 setup() {
     shakeout_setup
     DEADLINE=$HOST_DEADLINE
+    host_pressure
 }
 
 teardown() {

@@ -35,8 +35,8 @@ struct families {
 };
 
 /* Looks at the process and adds it. Returns 0, or an errno: EPERM or EACCES, it is somebody else's;
-   ENOENT or ESRCH, it does not exist; ENODATA, it has no counters; EBADMSG, it has some that cannot
-   be read, and *problem says why in words. */
+   ENOENT, it does not exist; ESRCH, it ends; ENODATA, it has no counters; EBADMSG, it has some that
+   cannot be read, and *problem says why in words. */
 int families_add(struct families *families, pid_t pid, const char **problem);
 
 /* The other processes of the families that are there, as far as they can be looked at. */

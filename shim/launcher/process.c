@@ -94,17 +94,22 @@ int process_mapping(pid_t pid, const char *name, struct process_mapping *out)
 {
     FILE *maps = open_entry(pid, "maps");
     bool found = false;
+    bool any = false;
     char *line = NULL;
     size_t size = 0;
     int problem;
 
     if (!maps)
         return errno;
-    while (!found && getline(&line, &size, maps) > 0)
+    while (!found && getline(&line, &size, maps) > 0) {
+        any = true;
         found = parse_mapping(line, name, out);
+    }
     free(line);
     problem = finish(maps);
-    return found || problem ? problem : ENODATA;
+    if (found || problem)
+        return problem;
+    return any ? ENODATA : ESRCH;
 }
 
 int process_memory(pid_t pid, uint64_t address, void *out, size_t size)
@@ -121,7 +126,7 @@ int process_memory(pid_t pid, uint64_t address, void *out, size_t size)
     if (memory < 0)
         return errno;
     length = pread(memory, out, size, (off_t)address);
-    problem = length < 0 ? errno : EIO;
+    problem = length < 0 ? errno : length == 0 ? ESRCH : EIO;
     close(memory);
     return length == (ssize_t)size ? 0 : problem;
 }

@@ -1,8 +1,9 @@
 /*
  * A running process as /proc shows it (proc(5)).
  *
- * Main thread of the launcher only. The functions return 0 or an errno: ENOENT or ESRCH when there
- * is no such process (any more), EACCES when it is somebody else's.
+ * Main thread of the launcher only. The functions return 0 or an errno: ENOENT when there
+ * is no such process, ESRCH when it has given up its memory (it ends, or has ended), EACCES when it
+ * is somebody else's.
  */
 #ifndef SHAKEOUT_LAUNCHER_PROCESS_H
 #define SHAKEOUT_LAUNCHER_PROCESS_H

@@ -126,8 +126,10 @@ static void explain(pid_t pid, int failed, const char *problem)
                  (int)pid);
         break;
     case ENOENT:
-    case ESRCH:
         complain("there is no process %d", (int)pid);
+        break;
+    case ESRCH:
+        complain("process %d has ended", (int)pid);
         break;
     case ENODATA:
         explain_no_counters(pid);

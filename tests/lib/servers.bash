@@ -146,6 +146,8 @@ write_run_command() {
         if [[ $(server_meta "$name" ports) == yes ]]; then
             echo "export SHAKEOUT_PORTS='$SERVER_PORT'"
         fi
+        # A process that takes longer to start than a client may stall while others wait.
+        [[ -z ${SHAKEOUT_SAN:-} ]] || echo "export SHAKEOUT_PRESSURE=off"
     fi
     # A server may clear its environment; what it needs is then in its script (SHAKEOUT_…, LD_PRELOAD).
     echo 'exec "$@"'
@@ -222,8 +224,8 @@ protected_server() {
     flood=$(awk -v n="$(server_meta "$name" flood 200)" -v s="$slowness" 'BEGIN { print int(n / s) }')
     if [[ -n ${SHAKEOUT_SAN:-} ]]; then
         # A fork under a sanitizer takes many times as long. What counts is that it has nothing to report.
-        room=1.5
-        flood=$((flood < 20 ? flood : 20))
+        room=5
+        flood=$((flood < 10 ? flood : 10))
     fi
     options=(--room "$room" --flood-room "$(awk -v r="$room" 'BEGIN { print r + 0.2 }')"
         --flood "$flood" --defer "$(server_meta "$name" defer 0)")
