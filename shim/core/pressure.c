@@ -31,8 +31,9 @@
 #define DRIP_SEGMENTS  3U
 #define DRIP_BYTES     32U /* to the segment, on average: no TLS client sends so little at a time */
 #define HELLO_LEAST                                                                                \
-    45U          /* bytes of a ClientHello without anything optional, RFC 8446 section 4.1.2 */
-#define SPARE 4U /* descriptors that should stay free */
+    45U              /* bytes of a ClientHello without anything optional, RFC 8446 section 4.1.2 */
+#define SPARE     4U /* descriptors that should stay free */
+#define AT_A_TIME 1024U /* clients that a call of accept() turns away, some milliseconds' work */
 
 static _Atomic uint32_t progress; /* see pressure_got_on() */
 
@@ -84,13 +85,11 @@ void pressure_accepted(struct process *process, conn_handle handle, int fd)
         reaper_by(process, clock_now_ns());
 }
 
-/* A server may have asked poll() whether somebody is there and then calls a blocking accept(): it
- * must not be left waiting for the next one. */
-static bool has_another(int listener)
+static bool blocks(int listener)
 {
     long flags = syscall(SYS_fcntl, listener, F_GETFL);
 
-    return (flags >= 0 && (flags & O_NONBLOCK) != 0) || kernel_accept_queue(listener) != 0;
+    return flags < 0 || (flags & O_NONBLOCK) == 0;
 }
 
 /* In the queue of the listener it has had its grace (the kernel counts from the TCP handshake on),
@@ -112,22 +111,44 @@ static bool is_unwanted(uint32_t source, int fd)
     return evict_is_offender(source) || (sources_record(source).finished == 0 && had_its_grace(fd));
 }
 
-bool pressure_refuses(int listener, int fd)
+/* What becomes of one who is not wanted. */
+static enum pressure_answer turn_away(struct pressure_door *door, int listener)
 {
+    bool enough;
+
+    if (door->turned_away == 0)
+        door->waiting = kernel_accept_queue(listener);
+    enough = door->turned_away > door->waiting;
+    if (door->turned_away >= AT_A_TIME)
+        return PRESSURE_LET_IN;
+    /* A server may have asked poll() whether somebody is there and then calls a blocking accept():
+     * it must not be left waiting for the next one. */
+    if (blocks(listener) && (enough || kernel_accept_queue(listener) == 0))
+        return PRESSURE_LET_IN;
+    door->turned_away++;
+    return enough ? PRESSURE_NOBODY : PRESSURE_TAKE_NEXT;
+}
+
+enum pressure_answer pressure_at_the_door(struct pressure_door *door, int listener, int fd)
+{
+    enum pressure_answer answer;
     struct process *process = process_known();
     uint64_t cookie = 0;
     uint16_t port;
     uint32_t source;
 
     if (process == NULL || !lasts(process, clock_now_ns()))
-        return false;
+        return PRESSURE_LET_IN;
     source = sources_of(fd);
     if (!is_unwanted(source, fd) || process_here() == NULL)
-        return false;
+        return PRESSURE_LET_IN;
     port = kernel_local_port(fd);
     if (ports_hands_off(port) || !kernel_cookie(listener, &cookie) ||
-        !ports_begin_with_tls((uint32_t)cookie, port) || !has_another(listener))
-        return false;
+        !ports_begin_with_tls((uint32_t)cookie, port))
+        return PRESSURE_LET_IN;
+    answer = turn_away(door, listener);
+    if (answer == PRESSURE_LET_IN)
+        return answer;
     listeners_accepted(listener, (uint32_t)cookie);
     sources_shut(source);
     counters_add(COUNTER_ACCEPTED);
@@ -136,7 +157,7 @@ bool pressure_refuses(int listener, int fd)
     if (atomic_fetch_add_explicit(&process->refused, 1, memory_order_relaxed) == 0)
         reaper_by(process, clock_after_ns(clock_now_ns(), LOOK_SOON_NS));
     shutdown(fd, SHUT_RDWR);
-    return true;
+    return answer;
 }
 
 void pressure_read(struct process *process, conn_handle handle)

@@ -21,8 +21,19 @@
  * a port that speaks TLS, and whose source is an offender, or who has had its grace in the queue.
  * It is shut here, and the hook closes it and takes the next, so that the program never sees it: a
  * queue of offenders costs no descriptor, and no time of a server that serves one client after
- * another. */
-bool pressure_refuses(int listener, int fd);
+ * another.
+ *
+ * A call of accept() turns away whom it found waiting, and one more: offenders that come back as
+ * fast as they are turned away would else keep a program's loop in accept() until it has no place
+ * left. Where the listener does not block, the call has found nobody then (EAGAIN), which is as
+ * good as true: whoever waits now has come since, and epoll tells even a program that asked for
+ * edges (epoll(7), EPOLLET). One that blocks is given the next, whoever it is. */
+struct pressure_door { /* of one call; all zero at its beginning */
+    uint32_t waiting;
+    uint32_t turned_away;
+};
+enum pressure_answer { PRESSURE_LET_IN, PRESSURE_TAKE_NEXT, PRESSURE_NOBODY };
+enum pressure_answer pressure_at_the_door(struct pressure_door *door, int listener, int fd);
 
 /* The hooks. Any thread or signal handler; each may wake the reaper. */
 void pressure_accepted(struct process *process, conn_handle handle, int fd);

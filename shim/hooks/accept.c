@@ -26,43 +26,45 @@ HOOK int listen(int fd, int backlog)
     return result;
 }
 
-/* How many a call may turn away at the door before it gives the program what there is. */
-#define REFUSALS 64
-
-static bool refused(int listener, int fd)
+/* Whether the call goes on to the next one. Of a client that is turned away nothing is left in its
+ * result. */
+static bool takes_next(struct pressure_door *door, int listener, int *fd, socklen_t *length,
+                       socklen_t room)
 {
+    enum pressure_answer answer = PRESSURE_LET_IN;
     int saved = errno;
-    bool refuse = fd >= 0 && hook_active() && pressure_refuses(listener, fd);
 
-    if (refuse)
-        next_libc()->close(fd);
-    errno = saved;
-    return refuse;
+    if (*fd >= 0 && hook_active())
+        answer = pressure_at_the_door(door, listener, *fd);
+    if (answer != PRESSURE_LET_IN) {
+        next_libc()->close(*fd);
+        *fd = -1;
+        if (length != NULL)
+            *length = room;
+    }
+    errno = answer == PRESSURE_NOBODY ? EAGAIN : saved;
+    return answer == PRESSURE_TAKE_NEXT;
 }
 
 HOOK int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
     socklen_t room = length != NULL ? *length : 0;
+    struct pressure_door door = {0};
     int result = next_libc()->accept(fd, address, length);
 
-    for (int i = 0; i < REFUSALS && refused(fd, result); i++) {
-        if (address != NULL && length != NULL)
-            *length = room;
+    while (takes_next(&door, fd, &result, length, room))
         result = next_libc()->accept(fd, address, length);
-    }
     return accepted(fd, result);
 }
 
 HOOK int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
     socklen_t room = length != NULL ? *length : 0;
+    struct pressure_door door = {0};
     int result = next_libc()->accept4(fd, address, length, flags);
 
-    for (int i = 0; i < REFUSALS && refused(fd, result); i++) {
-        if (address != NULL && length != NULL)
-            *length = room;
+    while (takes_next(&door, fd, &result, length, room))
         result = next_libc()->accept4(fd, address, length, flags);
-    }
     return accepted(fd, result);
 }
 
