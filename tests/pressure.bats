@@ -473,6 +473,26 @@ let_in() {
     done
 }
 
+# While the host stands still all of them come to its queue; and they come again as fast as they are turned away.
+@test "a program that accepts until nobody is there takes none of a queue of offenders" {
+    host_start loop --most 8 --drain
+    good 0.1 --every 1 # now it is known what the port speaks
+    flood silent 200 4 127.9.0.1 1
+    sleep 1.5
+    local took i
+    took=$(grep -c took "$HOST_OUT")
+    for i in 1 2 3; do
+        kill -STOP "$HOST_PID"
+        sleep 0.3
+        kill -CONT "$HOST_PID"
+        sleep 0.1
+    done
+    [[ $(grep -c took "$HOST_OUT") == "$took" ]] || { grep -c took "$HOST_OUT"; echo "$took were there before"; return 1; }
+    good 1 --every 0.05 --sources 20
+    flood_ends
+    the_good 'served >= 0.9 * tried'
+}
+
 @test "a server that polls and then accepts is not left waiting inside accept()" {
     host_start loop --most 8
     flood one-byte 64 2 127.9.0.1 1

@@ -10,6 +10,8 @@
  *   --later S       reads what a client says S seconds after its handshake
  *   --deny ADDRESS  closes who comes from there as soon as it is accepted
  *   --accept4       accepts with accept4()
+ *   --drain         a listener that does not block; whenever somebody is there it takes one after
+ * the other until accept() says EAGAIN, and says of each "took"
  *   --raw-close     closes by the raw system call, which no library sees
  *   --cancelled     before all that, a thread is cancelled that waits for a client's handshake
  *   --processes N   so many of it, forked after listen(), accept from one queue */
@@ -64,7 +66,7 @@ static void compare_addresses(int fd, const char *told, socklen_t told_length)
             host_die("accept() wrote byte %zu of %d", i, ROOM);
 }
 
-static void take_one(void)
+static bool take_one(void)
 {
     char address[2 * sizeof(struct sockaddr_in)];
     socklen_t length = ROOM;
@@ -75,19 +77,20 @@ static void take_one(void)
     fd = by_accept4 ? accept4(polled[0].fd, (struct sockaddr *)address, &length, SOCK_CLOEXEC)
                     : accept(polled[0].fd, (struct sockaddr *)address, &length);
     if (fd < 0 && (errno == EAGAIN || errno == EMFILE))
-        return; /* another process was faster; there is no room */
+        return false; /* another process was faster; there is no room */
     if (fd < 0)
         host_die("accept");
     compare_addresses(fd, address, length);
     memcpy(&beginning, address, ROOM);
     if (beginning.sin_addr.s_addr == denied) {
         close(fd);
-        return;
+        return true;
     }
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         host_die("O_NONBLOCK");
     polled[count] = (struct pollfd){.fd = fd, .events = POLLIN};
     peers[count++] = (struct peer){.ssl = tls_session(context, fd)};
+    return true;
 }
 
 /* False: it is over. */
@@ -121,9 +124,9 @@ static void drop(size_t which)
     peers[which] = peers[count];
 }
 
-static void multiply(int processes)
+static void multiply(int processes, bool drains)
 {
-    if (processes > 1 && fcntl(polled[0].fd, F_SETFL, O_NONBLOCK) < 0)
+    if ((processes > 1 || drains) && fcntl(polled[0].fd, F_SETFL, O_NONBLOCK) < 0)
         host_die("O_NONBLOCK");
     for (int i = 1; i < processes; i++) {
         const pid_t pid = fork();
@@ -184,6 +187,7 @@ int main(int argc, char **argv)
     const rlim_t limit = strtoul(host_value(argc, argv, "--limit", "0"), NULL, 10);
     const double busy = strtod(host_value(argc, argv, "--busy", "0"), NULL);
     const double asleep = strtod(host_value(argc, argv, "--sleep", "0"), NULL);
+    const bool drains = host_option(argc, argv, "--drain");
     const double asking = strtod(host_value(argc, argv, "--ask", "0"), NULL);
     double next = host_now();
     double before;
@@ -200,7 +204,7 @@ int main(int argc, char **argv)
     if (host_option(argc, argv, "--cancelled"))
         cancel_one();
     host_announce("port", polled[0].fd);
-    multiply(atoi(host_value(argc, argv, "--processes", "1")));
+    multiply(atoi(host_value(argc, argv, "--processes", "1")), drains);
     for (;;) {
         polled[0].events = count - 1 < most ? POLLIN : 0;
         for (size_t i = 1; i < count; i++)
@@ -219,7 +223,11 @@ int main(int argc, char **argv)
             if (polled[i].revents != 0 && !advance(&peers[i]))
                 drop(i);
         if ((polled[0].revents & POLLIN) != 0)
-            take_one();
+            while (take_one() && drains) {
+                host_say("took");
+                if (count - 1 == most)
+                    break;
+            }
         if (host_now() > before + busy + asleep + asking + 0.7)
             host_say("held up for %.3f s", host_now() - before);
     }
