@@ -453,7 +453,7 @@ let_in() {
     host_stop
     wait "$tracer"
     # The alerts are the program's, to those that it has taken.
-    unless grep -vE 'write\(2, "shakeout|write\(1,|"\\25\\3\\3|--- SIG|\+\+\+ ' "$BATS_TEST_TMPDIR/trace"
+    unless grep -vE 'write\(2, "shakeout|write\(1,|"\\25\\3\\3|--- SIG|\+\+\+ |resumed>' "$BATS_TEST_TMPDIR/trace"
 }
 
 @test "accept() tells the right address after those that were turned away" {
