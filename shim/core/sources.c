@@ -10,7 +10,7 @@
 #include "base/clock.h"
 
 #define PLACES          8192U
-#define HALF_LIFE_NS    (15 * CLOCK_SECOND)
+#define HALF_LIFE_NS    (60 * CLOCK_SECOND)
 #define COUNT_MAX       255U
 #define FINISHED_WEIGHT 4U /* a finished handshake is remembered for longer than a shut one */
 

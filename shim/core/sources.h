@@ -2,10 +2,11 @@
  *
  * A source is an IPv4 address or an IPv6 /64, known by a keyed 32-bit tag; the key is this
  * process's own, so that nobody can choose addresses that collide. What is remembered is a small
- * table of fixed size: how many handshakes a source finished lately and how many were shut, halved
- * every quarter of a minute. A flood from many addresses cannot make it grow, and cannot push out
- * who has finished one. It matters under pressure only (pressure.h). Lock-free, no allocation: any
- * thread or signal handler. */
+ * table of fixed size: how many handshakes a source finished lately and how many were shut, the
+ * latter halved every minute, which is long enough to recognize 64 of them that a server with one
+ * thread meets one after the other, and the former in four. A flood from many addresses cannot make
+ * it grow, and cannot push out who has finished one. It matters under pressure only (pressure.h).
+ * Lock-free, no allocation: any thread or signal handler. */
 #ifndef SHAKEOUT_CORE_SOURCES_H
 #define SHAKEOUT_CORE_SOURCES_H
 

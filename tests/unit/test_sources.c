@@ -18,13 +18,13 @@
 #include "base/clock.h"
 #include "core/sources.h"
 
-#define HALF_LIFE_NS (15 * CLOCK_SECOND)
-#define MINUTE_NS    (4 * HALF_LIFE_NS)
+#define HALF_LIFE_NS (60 * CLOCK_SECOND)
+#define LONGER_NS    (4 * HALF_LIFE_NS)
 #define MOST         255U
 #define PLACES       8192U /* tags that are equal modulo this share a place */
 
-/* On the start of a minute and of a half-life. */
-static uint64_t now_ns = 1000 * MINUTE_NS;
+/* On the start of a half-life of either kind. */
+static uint64_t now_ns = 1000 * LONGER_NS;
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 
@@ -188,14 +188,14 @@ static void finished_ones_are_halved_every_minute(void **state)
     uint32_t one = stranger();
 
     (void)state;
-    now_ns += MINUTE_NS - now_ns % MINUTE_NS;
+    now_ns += LONGER_NS - now_ns % LONGER_NS;
     for (unsigned int i = 0; i < 8; i++)
         sources_finished(one);
-    now_ns += MINUTE_NS - 1;
+    now_ns += LONGER_NS - 1;
     assert_record(one, 8, 0);
     now_ns += 1;
     assert_record(one, 4, 0);
-    now_ns += 3 * MINUTE_NS;
+    now_ns += 3 * LONGER_NS;
     assert_record(one, 0, 0);
 }
 
@@ -207,7 +207,7 @@ static void new_offences_do_not_keep_old_merits_alive(void **state)
     (void)state;
     sources_finished(one);
     for (unsigned int i = 0; i < 60; i++) {
-        now_ns += 2 * CLOCK_SECOND;
+        now_ns += 8 * CLOCK_SECOND;
         sources_shut(one);
     }
     assert_int_equal(sources_record(one).finished, 0);
@@ -223,7 +223,7 @@ static void all_is_forgotten_in_the_end(void **state)
         sources_finished(one);
         sources_shut(one);
     }
-    now_ns += 9 * MINUTE_NS;
+    now_ns += 9 * LONGER_NS;
     assert_record(one, 0, 0);
 }
 
@@ -266,7 +266,7 @@ static void a_place_is_free_again_when_its_owner_is_forgotten(void **state)
     sources_finished(good);
     sources_shut(bad);
     assert_record(bad, 0, 0);
-    now_ns += MINUTE_NS;
+    now_ns += LONGER_NS;
     sources_shut(bad);
     assert_record(bad, 0, 1);
 }
