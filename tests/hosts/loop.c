@@ -10,8 +10,7 @@
  *   --later S       reads what a client says S seconds after its handshake
  *   --deny ADDRESS  closes who comes from there as soon as it is accepted
  *   --accept4       accepts with accept4()
- *   --drain         a listener that does not block; whenever somebody is there it takes one after
- * the other until accept() says EAGAIN, and says of each "took"
+ *   --drain         calls an accept() that does not block until nobody is there; tells whom it "took"
  *   --raw-close     closes by the raw system call, which no library sees
  *   --cancelled     before all that, a thread is cancelled that waits for a client's handshake
  *   --processes N   so many of it, forked after listen(), accept from one queue */
@@ -124,10 +123,8 @@ static void drop(size_t which)
     peers[which] = peers[count];
 }
 
-static void multiply(int processes, bool drains)
+static void multiply(int processes)
 {
-    if ((processes > 1 || drains) && fcntl(polled[0].fd, F_SETFL, O_NONBLOCK) < 0)
-        host_die("O_NONBLOCK");
     for (int i = 1; i < processes; i++) {
         const pid_t pid = fork();
 
@@ -187,6 +184,7 @@ int main(int argc, char **argv)
     const rlim_t limit = strtoul(host_value(argc, argv, "--limit", "0"), NULL, 10);
     const double busy = strtod(host_value(argc, argv, "--busy", "0"), NULL);
     const double asleep = strtod(host_value(argc, argv, "--sleep", "0"), NULL);
+    const int processes = atoi(host_value(argc, argv, "--processes", "1"));
     const bool drains = host_option(argc, argv, "--drain");
     const double asking = strtod(host_value(argc, argv, "--ask", "0"), NULL);
     double next = host_now();
@@ -204,7 +202,9 @@ int main(int argc, char **argv)
     if (host_option(argc, argv, "--cancelled"))
         cancel_one();
     host_announce("port", polled[0].fd);
-    multiply(atoi(host_value(argc, argv, "--processes", "1")), drains);
+    if ((processes > 1 || drains) && fcntl(polled[0].fd, F_SETFL, O_NONBLOCK) < 0)
+        host_die("O_NONBLOCK");
+    multiply(processes);
     for (;;) {
         polled[0].events = count - 1 < most ? POLLIN : 0;
         for (size_t i = 1; i < count; i++)
