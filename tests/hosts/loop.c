@@ -10,7 +10,7 @@
  *   --later S       reads what a client says S seconds after its handshake
  *   --deny ADDRESS  closes who comes from there as soon as it is accepted
  *   --accept4       accepts with accept4()
- *   --drain         calls an accept() that does not block until nobody is there; tells whom it "took"
+ *   --drain         accepts without blocking until nobody is there; tells whom it "took"
  *   --raw-close     closes by the raw system call, which no library sees
  *   --cancelled     before all that, a thread is cancelled that waits for a client's handshake
  *   --processes N   so many of it, forked after listen(), accept from one queue */
