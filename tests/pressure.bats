@@ -262,7 +262,7 @@ nobody_pays_for() {
 
 @test "clients that the server does not want are no pressure" {
     host_start loop --deny 127.8.0.1
-    good 0.5 --at-once 60
+    good 0.5 --at-once 12
     good 2 --every 0.05 --delay 0.5 --again 0.5 --patience 5 --sources 64 &
     local clients=$!
     crowd --count 300 --every 0.005 --from 127.8.0.1 --hold 2
@@ -307,6 +307,14 @@ nobody_pays_for() {
     crowd_ends
     the_crowd 'closed == 5'
     [[ $(evicted_in_log) == 5 ]]
+}
+
+# Only when it has turned away 32 it is believed that it is full.
+@test "a server that turns away whom it has no room for: stalled clients make room" {
+    host_start loop --full 10
+    crowd --count 10 --kind half-hello --sources 10 --hold 6
+    good 4 --every 0.05 --patience 5
+    the_good 'served >= tried - 40 >= 30 and not late'
 }
 
 @test "SHAKEOUT_GRACE is kept" {

@@ -11,7 +11,6 @@
 #include "core/stream.h"
 
 static _Atomic uint32_t living;
-static _Atomic uint32_t most_kept;
 
 static void count_life(uint16_t port, int change)
 {
@@ -24,21 +23,6 @@ static void count_life(uint16_t port, int change)
 uint32_t life_count(void)
 {
     return atomic_load_explicit(&living, memory_order_relaxed);
-}
-
-uint32_t life_most_kept(void)
-{
-    return atomic_load_explicit(&most_kept, memory_order_relaxed);
-}
-
-void life_kept(void)
-{
-    uint32_t now = life_count();
-    uint32_t most = life_most_kept();
-
-    while (now > most && !atomic_compare_exchange_weak_explicit(
-                             &most_kept, &most, now, memory_order_relaxed, memory_order_relaxed))
-        continue;
 }
 
 conn_handle life_begin(struct process *process, int fd, uint32_t listener, uint16_t port)

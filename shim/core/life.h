@@ -12,11 +12,8 @@
  * now. listener: see ports.h; port 0: no TCP socket. 0: no socket, or no memory. */
 conn_handle life_begin(struct process *process, int fd, uint32_t listener, uint16_t port);
 
-/* How many TCP connections there are now; and the most that the program has kept (life_kept(): so
- * many as there are now). A server that is full turns the next one away. */
+/* How many TCP connections there are now. */
 uint32_t life_count(void);
-uint32_t life_most_kept(void);
-void life_kept(void);
 
 /* One reference less: a descriptor was closed, or conn_hold() is over. The last one ends the life.
  */

@@ -16,6 +16,7 @@
 #include "core/ports.h"
 #include "core/pressure.h"
 #include "core/reaper.h"
+#include "core/room.h"
 #include "core/stream.h"
 
 /* Connections that come with exec are looked for below this number. */
@@ -26,8 +27,7 @@
 #define AT_ONCE_NS (20 * CLOCK_MILLISECOND)
 #define SOON_NS    CLOCK_SECOND
 
-/* A server that has kept fewer at a time has shown no limit. */
-#define SOME 8U
+static struct room room;
 
 /* The server closes a client from whom it has read nothing, and who is still there. Not one that
  * lives on: under another number, in a child, or where its descriptor was sent to. */
@@ -54,22 +54,28 @@ static bool is_let_down(const struct process *process, conn_handle handle, int f
     return facts.connected && !facts.left;
 }
 
-/* Why would a server do that? It has no room, if it never kept so many at a time before, or if it
- * closes one after the other. A parent whose child serves the client never keeps any. */
+/* Why would a server do that? For want of room, or because it does not want this client. A parent
+ * whose child serves the client never keeps any, and tells nothing. */
 static void ask_why(struct process *process, conn_handle handle, int fd)
 {
     const struct conn *conn = conn_get(handle);
     uint64_t age;
 
-    if (conn == NULL || life_most_kept() < SOME)
+    if (conn == NULL || !room_tells(&room))
         return;
     age = clock_now_ns() - atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
     if (age > SOON_NS || !is_let_down(process, handle, fd))
         return;
-    if (age <= AT_ONCE_NS && life_count() > life_most_kept())
+    switch (room_closes(&room, life_count(), age <= AT_ONCE_NS)) {
+    case ROOM_NONE:
         pressure_turned_away(process);
-    else if (2 * life_count() > life_most_kept())
+        break;
+    case ROOM_SCARCE:
         pressure_let_down(process, atomic_load_explicit(&conn->source, memory_order_relaxed));
+        break;
+    case ROOM_UNTOLD:
+        break;
+    }
 }
 
 void track_closing(int fd)
@@ -146,7 +152,7 @@ void track_accepted(int listener, int fd)
     /* Who is turned away is gone before the next one comes, in the server as in a parent whose
      * child serves. */
     if (conn_get(atomic_load_explicit(&last_accepted, memory_order_relaxed)) != NULL)
-        life_kept();
+        room_kept(&room, life_count());
     handle = life_begin(process, fd, (uint32_t)listener_cookie, port);
     if (handle == 0 || port == 0)
         return;

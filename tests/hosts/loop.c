@@ -3,6 +3,7 @@
  * getpeername() tells, and looks whether it is ever kept from its own timer: "held up for S s".
  *
  *   --most N        takes no more than N connections at a time; the others wait in the queue
+ *   --full N        closes who comes when it has N connections
  *   --limit N       RLIMIT_NOFILE; where accept() fails for it, it is called again and again
  *   --busy S        computes for S seconds, and then goes on for a quarter of one
  *   --sleep S       sleeps for S seconds, and then goes on for a quarter of one
@@ -45,6 +46,7 @@ static struct peer peers[MOST + 1];
 static size_t count = 1; /* the first is the listener */
 static double later;
 static in_addr_t denied;
+static size_t full = MOST;
 static bool by_accept4;
 static bool by_raw_close;
 
@@ -81,7 +83,7 @@ static bool take_one(void)
         host_die("accept");
     compare_addresses(fd, address, length);
     memcpy(&beginning, address, ROOM);
-    if (beginning.sin_addr.s_addr == denied) {
+    if (beginning.sin_addr.s_addr == denied || count - 1 == full) {
         close(fd);
         return true;
     }
@@ -192,6 +194,7 @@ int main(int argc, char **argv)
 
     host_init();
     later = strtod(host_value(argc, argv, "--later", "0"), NULL);
+    full = strtoul(host_value(argc, argv, "--full", "2000"), NULL, 10);
     denied = inet_addr(host_value(argc, argv, "--deny", "255.255.255.255"));
     by_accept4 = host_option(argc, argv, "--accept4");
     by_raw_close = host_option(argc, argv, "--raw-close");
