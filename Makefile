@@ -217,7 +217,7 @@ fuzz: ## the fuzz targets, FUZZ_SECONDS each
 	@$(run_tests) fuzz
 
 # A sanitizer's processes keep the processors busy.
-check-asan check-tsan: JOBS := $(shell expr $$(nproc) + 1)
+check-asan check-tsan: JOBS := $(if $(filter file,$(origin JOBS)),$(shell expr $$(nproc) + 1),$(JOBS))
 
 check-asan: ## the bats tests on a library built with AddressSanitizer and UBSan
 	$(call install_deps,check)
