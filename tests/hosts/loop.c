@@ -46,7 +46,7 @@ static struct peer peers[MOST + 1];
 static size_t count = 1; /* the first is the listener */
 static double later;
 static in_addr_t denied;
-static size_t full = MOST;
+static size_t full;
 static bool by_accept4;
 static bool by_raw_close;
 

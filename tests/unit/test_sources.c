@@ -166,7 +166,7 @@ static void counts_stop_at_the_most(void **state)
     }
 }
 
-static void shut_ones_are_halved_every_quarter_of_a_minute(void **state)
+static void shut_ones_are_halved_every_minute(void **state)
 {
     uint32_t one = stranger();
 
@@ -183,7 +183,7 @@ static void shut_ones_are_halved_every_quarter_of_a_minute(void **state)
     assert_record(one, 0, 0);
 }
 
-static void finished_ones_are_halved_every_minute(void **state)
+static void finished_ones_are_halved_every_four_minutes(void **state)
 {
     uint32_t one = stranger();
 
@@ -301,8 +301,8 @@ int main(void)
         cmocka_unit_test(nobody_is_remembered_for_nobody),
         cmocka_unit_test(what_became_of_them_is_counted),
         cmocka_unit_test(counts_stop_at_the_most),
-        cmocka_unit_test(shut_ones_are_halved_every_quarter_of_a_minute),
-        cmocka_unit_test(finished_ones_are_halved_every_minute),
+        cmocka_unit_test(shut_ones_are_halved_every_minute),
+        cmocka_unit_test(finished_ones_are_halved_every_four_minutes),
         cmocka_unit_test(new_offences_do_not_keep_old_merits_alive),
         cmocka_unit_test(all_is_forgotten_in_the_end),
         cmocka_unit_test(who_was_shut_makes_room),
