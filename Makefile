@@ -260,7 +260,7 @@ benches: $(BENCHES)
 # ---- Source --------------------------------------------------------------------------------------
 
 .PHONY: lint format
-lint: ## clang-format, clang-tidy, cppcheck, shellcheck
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck, mandoc
 	$(call install_deps,lint)
 	@scripts/lint $(DEFINES) -- $(C_FILES)
 

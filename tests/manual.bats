@@ -40,15 +40,6 @@ documented() {
 
 # ---- The manual --------------------------------------------------------------------------------
 
-@test "mandoc finds nothing to complain about" {
-    need mandoc mandoc
-    # Which other manuals are installed here is no matter of ours.
-    mandoc -T lint "${PAGES[@]}" 2>"$BATS_TEST_TMPDIR/errors" |
-        { grep -v 'STYLE: referenced manual not found' || test $? -eq 1; } >"$BATS_TEST_TMPDIR/complaints"
-    cat "$BATS_TEST_TMPDIR/complaints"
-    [[ ! -s $BATS_TEST_TMPDIR/complaints ]]
-}
-
 @test "man renders the pages without a warning" {
     need man man-db
     local page
