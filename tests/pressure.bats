@@ -260,6 +260,13 @@ nobody_pays_for() {
     nobody_was_shut
 }
 
+@test "a server that takes its time to start a process for the next client costs the slow ones nothing" {
+    host_start spawning --slow 0.6
+    good 5 --every 0.7 --delay 1.5 --patience 8
+    the_good 'served == tried >= 6'
+    nobody_was_shut
+}
+
 @test "clients that the server does not want are no pressure" {
     host_start loop --deny 127.8.0.1
     good 0.5 --at-once 12
@@ -315,6 +322,13 @@ nobody_pays_for() {
     crowd --count 10 --kind half-hello --sources 10 --hold 6
     good 4 --every 0.05 --patience 5
     the_good 'served >= tried - 40 >= 30 and not late'
+}
+
+@test "a server that starts a process for each client, and may start no more: stalled clients make room" {
+    host_start spawning --most 3
+    crowd --count 12 --kind half-hello --hold 8
+    good 0.1 --every 1 --from 127.8.0.1 --patience 8
+    the_good 'served == 1 and longest < 7'
 }
 
 @test "SHAKEOUT_GRACE is kept" {

@@ -13,11 +13,17 @@ static struct {
     _Atomic int32_t fd;
     _Atomic uint32_t accepts;
     _Atomic uint16_t acceptor; /* the place of the thread that took the last one, see waits.h */
+    _Atomic uint32_t opened;   /* the cookie of one that this program itself has opened */
     bool pending;              /* the reaper's: a client of its own is in its handshake */
     uint32_t accepts_seen;     /* ... at its last look */
     uint32_t length_seen;      /* ... and how many waited then */
     uint32_t looks;            /* ... how many looks in a row found it stuck */
 } places[PLACES];
+
+void listeners_opened(uint32_t cookie)
+{
+    atomic_store_explicit(&places[cookie % PLACES].opened, cookie, memory_order_relaxed);
+}
 
 void listeners_accepted(int fd, uint32_t cookie)
 {
@@ -54,7 +60,16 @@ void listeners_pending(uint32_t cookie)
         places[at].pending = true;
 }
 
-uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting)
+static uint32_t moment_at(uint32_t at, const struct listeners_moments *moments)
+{
+    return atomic_load_explicit(&places[at].opened, memory_order_relaxed) ==
+                   atomic_load_explicit(&places[at].cookie, memory_order_relaxed)
+               ? moments->opened
+               : moments->inherited;
+}
+
+uint32_t listeners_stuck(const struct process *process, const struct listeners_moments *moments,
+                         uint32_t *waiting)
 {
     uint32_t stuck = 0;
 
@@ -74,7 +89,7 @@ uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_
             places[at].looks++;
         if (places[at].pending)
             *waiting += length;
-        if (places[at].looks >= moment)
+        if (places[at].looks >= moment_at(at, moments))
             stuck += length;
         places[at].accepts_seen = accepts;
         places[at].length_seen = length;

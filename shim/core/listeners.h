@@ -9,6 +9,9 @@
 
 #include "core/process.h"
 
+/* This program has called listen(): it was not given the listener over an exec(). */
+void listeners_opened(uint32_t cookie);
+
 /* accept() has returned, or tried to return, a connection of this listener. */
 void listeners_accepted(int fd, uint32_t cookie);
 
@@ -16,10 +19,19 @@ void listeners_accepted(int fd, uint32_t cookie);
  * handshake. */
 void listeners_pending(uint32_t cookie);
 
-/* The reaper: how many clients wait in queues that have not moved for `moment` looks in a row: at
- * each of them somebody waited, others were in their handshakes, the server waited for them
- * (waits.h), and nobody was accepted, here or by another process. *waiting is set to how many wait
- * in queues that others' handshakes may be in the way of. */
-uint32_t listeners_stuck(const struct process *process, uint32_t moment, uint32_t *waiting);
+/* So many looks in a row are a moment, at a listener that this program has opened, and at one that
+ * it has inherited. A server that hands its listener to other programs starts another one of them
+ * when somebody waits (Postfix, Dovecot), and that takes time. */
+struct listeners_moments {
+    uint32_t opened;
+    uint32_t inherited;
+};
+
+/* The reaper: how many clients wait in queues that have not moved for a moment: at each of its
+ * looks somebody waited, others were in their handshakes, the server waited for them (waits.h), and
+ * nobody was accepted, here or by another process. *waiting is set to how many wait in queues that
+ * others' handshakes may be in the way of. */
+uint32_t listeners_stuck(const struct process *process, const struct listeners_moments *moments,
+                         uint32_t *waiting);
 
 #endif

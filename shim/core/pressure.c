@@ -23,8 +23,6 @@
 #define LOOK_NS        (100 * CLOCK_MILLISECOND)
 #define LOOK_SELDOM_NS CLOCK_SECOND
 #define LOOK_SOON_NS   (10 * CLOCK_MILLISECOND)
-#define LOOKS_FIRST    25U /* in a row that find a queue unmoved, before that is pressure: 250 ms */
-#define LOOKS_MORE     2U  /* ... while pressure lasts */
 #define LASTS_NS       CLOCK_SECOND
 #define MANY           8U /* clients that a server lets down within LASTS_NS */
 #define SAMPLE         1024U
@@ -34,6 +32,11 @@
     45U              /* bytes of a ClientHello without anything optional, RFC 8446 section 4.1.2 */
 #define SPARE     4U /* descriptors that should stay free */
 #define AT_A_TIME 1024U /* clients that a call of accept() turns away, some milliseconds' work */
+
+/* So many looks in a row must find a queue unmoved before that is pressure: a quarter of a second,
+ * or a second; and so many while pressure lasts. */
+static const struct listeners_moments first = {.opened = 25, .inherited = 100};
+static const struct listeners_moments further = {.opened = 2, .inherited = 2};
 
 static _Atomic uint32_t progress; /* see pressure_got_on() */
 
@@ -291,12 +294,12 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
     static uint64_t calm;
     bool lasting = lasts(process, now);
     bool worked;
-    uint32_t moment = lasting ? LOOKS_MORE : LOOKS_FIRST;
+    const struct listeners_moments *moments = lasting ? &further : &first;
     uint32_t waiting = 0;
     uint32_t unread = survey(process, queue);
-    uint32_t stuck = listeners_stuck(process, moment, &waiting);
+    uint32_t stuck = listeners_stuck(process, moments, &waiting);
 
-    stuck += unread_stuck(process, unread, moment);
+    stuck += unread_stuck(process, unread, moments->opened);
     waiting += unread;
     /* A stalled client that is in nobody's way is looked at less and less often. */
     if (waiting != 0)

@@ -129,9 +129,13 @@ static void become_server(struct process *process)
 void track_listening(int fd)
 {
     struct process *process = process_here();
+    uint64_t cookie = 0;
 
-    if (process != NULL && kernel_local_port(fd) != 0)
-        become_server(process);
+    if (process == NULL || kernel_local_port(fd) == 0)
+        return;
+    become_server(process);
+    if (kernel_cookie(fd, &cookie))
+        listeners_opened((uint32_t)cookie);
 }
 
 void track_accepted(int listener, int fd)

@@ -16,8 +16,9 @@
 #include "core/process.h"
 #include "core/waits.h"
 
-#define MOMENT 3U
-#define MOST   16
+#define MOMENT    3U
+#define INHERITED (3 * MOMENT)
+#define MOST      16
 
 struct listener {
     int fd;
@@ -45,6 +46,7 @@ static struct listener open_listener(void)
     assert_int_equal(getsockname(listener.fd, (struct sockaddr *)&listener.address, &length), 0);
     assert_true(kernel_cookie(listener.fd, &cookie));
     listener.cookie = (uint32_t)cookie;
+    listeners_opened(listener.cookie);
     assert_true(busy_count < 32);
     busy[busy_count++] = listener.cookie;
     return listener;
@@ -87,11 +89,12 @@ static void close_listener(struct listener *listener)
 
 static void assert_look(uint32_t stuck, uint32_t waiting)
 {
+    const struct listeners_moments moments = {.opened = MOMENT, .inherited = INHERITED};
     uint32_t seen = 12345;
 
     for (int i = 0; i < busy_count; i++)
         listeners_pending(busy[i]);
-    assert_int_equal(listeners_stuck(process_here(), MOMENT, &seen), stuck);
+    assert_int_equal(listeners_stuck(process_here(), &moments, &seen), stuck);
     assert_int_equal(seen, waiting);
 }
 
@@ -131,6 +134,25 @@ static void a_queue_is_stuck_when_it_has_not_moved_for_a_moment(void **state)
     assert_look(6, 6);
     close_listener(&listener);
     assert_look(0, 0);
+}
+
+/* As the process that Postfix starts for a client has one. */
+static void a_queue_of_an_inherited_listener_has_a_longer_moment(void **state)
+{
+    struct listener inherited = open_listener();
+    struct listener opened = open_listener();
+
+    (void)state;
+    listeners_opened(inherited.cookie + 64); /* another one, that has the same place */
+    clients_come(&inherited, 4);
+    clients_come(&opened, 2);
+    take(&inherited);
+    take(&opened);
+    for (unsigned int i = 0; i < INHERITED; i++)
+        assert_look(i < MOMENT ? 0 : 1, 4);
+    assert_look(4, 4);
+    close_listener(&inherited);
+    close_listener(&opened);
 }
 
 static void a_queue_that_moves_is_not_stuck_however_long(void **state)
@@ -283,6 +305,7 @@ int main(void)
         cmocka_unit_test(without_listeners_nobody_waits),
         cmocka_unit_test(an_empty_queue_is_never_stuck),
         cmocka_unit_test(a_queue_is_stuck_when_it_has_not_moved_for_a_moment),
+        cmocka_unit_test(a_queue_of_an_inherited_listener_has_a_longer_moment),
         cmocka_unit_test(a_queue_that_moves_is_not_stuck_however_long),
         cmocka_unit_test(a_queue_that_others_take_from_is_not_stuck),
         cmocka_unit_test(one_that_moves_again_has_its_moment_again),
