@@ -538,6 +538,13 @@ reused() {
     host_done 3
 }
 
+@test "busy with the client's last words: good clients finish, stalled ones are shut meanwhile" {
+    host_start busy last
+    clients quick
+    clients silent hello halfway12 halfway13 good-idle good-idle12 slow
+    host_done 4
+}
+
 # ---- The program cannot be hurt ----
 
 @test "SIGPIPE at its default: a server that writes to the connection that was shut survives" {

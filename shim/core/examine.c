@@ -17,6 +17,7 @@
 #include "core/session.h"
 #include "core/sources.h"
 #include "core/stream.h"
+#include "core/waits.h"
 
 #define LEFT_LYING_NS (30 * CLOCK_MILLISECOND)
 #define AGAIN_SOON_NS (20 * CLOCK_MILLISECOND)
@@ -55,9 +56,10 @@ static bool is_due(const struct conn *conn, uint64_t now_ns)
     return now_ns >= atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
 }
 
-static void gather(struct process *process, const struct conn *conn, enum conn_state state, int fd,
+static void gather(struct process *process, conn_handle handle, enum conn_state state, int fd,
                    struct facts *facts)
 {
+    const struct conn *conn = conn_numbered(conn_number(handle));
     uint16_t port = atomic_load_explicit(&conn->port, memory_order_relaxed);
     struct wire wire;
 
@@ -72,6 +74,7 @@ static void gather(struct process *process, const struct conn *conn, enum conn_s
         .waiting_due_ns =
             clock_after_ns(atomic_load_explicit(&process->waited_ns, memory_order_relaxed),
                            ports_timeout_ns(port)),
+        .worked_on = waits_works_for(process, handle),
         .had_session = atomic_load_explicit(&conn->had_session, memory_order_relaxed),
         .hello = records_hello_stage(&wire.records, &wire.hello),
         .records = records_progress(&wire.records),
@@ -184,7 +187,7 @@ enum examined examine_at(struct process *process, conn_handle handle, int fd, ui
     /* From here on its record is no other connection's, even if the program closes it. */
     if (!conn_hold(handle))
         return EXAMINED_DONE;
-    gather(process, conn_numbered(conn_number(handle)), state, fd, &facts);
+    gather(process, handle, state, fd, &facts);
     otherwise = carry_out(process, handle, state, fd, &facts, again_ns);
     life_release(process, handle);
     return otherwise;
@@ -236,7 +239,7 @@ bool examine_early(struct process *process, conn_handle handle, uint64_t grace_n
         return false;
     fd = probe(process, handle);
     if (fd >= 0) {
-        gather(process, conn_numbered(conn_number(handle)), state, fd, &facts);
+        gather(process, handle, state, fd, &facts);
         evicted = had_its_turn(&facts.kernel, grace_ns) &&
                   carry_out_early(process, handle, state, fd, &facts);
         own_probe_end();

@@ -12,8 +12,8 @@ static struct {
     _Atomic uint32_t cookie; /* the low half; 0: free */
     _Atomic int32_t fd;
     _Atomic uint32_t accepts;
-    _Atomic uint16_t acceptor; /* the place of the thread that took the last one, see waits.h */
     _Atomic uint32_t opened;   /* the cookie of one that this program itself has opened */
+    _Atomic uint16_t acceptor; /* the place of the thread that took the last one, see waits.h */
     bool pending;              /* the reaper's: a client of its own is in its handshake */
     uint32_t accepts_seen;     /* ... at its last look */
     uint32_t length_seen;      /* ... and how many waited then */

@@ -15,6 +15,7 @@
 #include "core/sources.h"
 #include "core/stream.h"
 #include "core/track.h"
+#include "core/waits.h"
 
 _Thread_local struct session *session_inside;
 
@@ -233,6 +234,14 @@ struct session *session_enter(struct session *session)
 void session_leave(struct session *session, const struct session *before)
 {
     session_inside = before == session ? session : NULL;
+    if (session_inside == NULL)
+        waits_work_end();
+}
+
+bool session_is_inside(conn_handle handle)
+{
+    return session_inside != NULL &&
+           atomic_load_explicit(&session_inside->conn, memory_order_relaxed) == handle;
 }
 
 void session_nested(int fd)

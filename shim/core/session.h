@@ -58,6 +58,9 @@ void session_leave(struct session *session, const struct session *before);
 extern _Thread_local struct session *session_inside __attribute__((tls_model("initial-exec")));
 void session_nested(int fd);
 
+/* Is this thread inside a step of this connection's session? */
+bool session_is_inside(conn_handle handle);
+
 /* Whether every unbound connection must own one of the waiting sessions. */
 bool session_pigeonhole(struct process *process);
 

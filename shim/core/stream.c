@@ -12,6 +12,7 @@
 #include "core/sources.h"
 #include "core/standin.h"
 #include "core/track.h"
+#include "core/waits.h"
 
 static void load_words(const _Atomic uint64_t *from, void *to, size_t size)
 {
@@ -98,6 +99,7 @@ conn_handle stream_read_begin(int fd, bool may_wait)
         return 0;
     touch_inherited(handle);
     if (session_inside != NULL) {
+        waits_work_end();
         stand_in(handle, fd, may_wait);
         press(handle);
     }
@@ -143,6 +145,8 @@ void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t lengt
     if (conn == NULL || length == 0)
         return;
     charge_read(conn, fd);
+    if (session_is_inside(handle))
+        waits_work_begin(handle);
     hellos_read(handle);
     stream_wire(conn, &wire);
     before = hello_own_key(&wire.hello);

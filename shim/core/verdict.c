@@ -24,7 +24,7 @@ static bool unfinished_on_the_wire(const struct facts *facts)
 /* Only the client's time is charged. */
 static bool server_is_late(const struct facts *facts)
 {
-    if (facts->kernel.unread != 0)
+    if (facts->kernel.unread != 0 || facts->worked_on)
         return true;
     /* A whole ClientHello without any answer: the server has read it and is busy. */
     return facts->kernel.known && facts->hello == HELLO_COMPLETE && facts->kernel.sent == 0;

@@ -21,6 +21,7 @@ struct facts {
     bool tls_port;           /* it was accepted on a port that speaks TLS from the first byte */
     bool owns_waiting;       /* the pigeonhole: it must own one of the sessions that wait */
     uint64_t waiting_due_ns; /* ... and the last of them to begin is due by then */
+    bool worked_on;          /* ... a thread is in a step of it, with what the client has sent */
     bool had_session;        /* ... a session of it was seen before: the TLS library knows more */
     enum hello_stage hello;  /* the wire: its ClientHello */
     enum records_progress records; /* ... how far its records say the handshake is */

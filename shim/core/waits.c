@@ -27,9 +27,23 @@ void waits_end(void)
     waits_begin(WAITS_NOT);
 }
 
+void waits_work_begin(conn_handle client)
+{
+    waits_begin(client | WAITS_WORKS);
+}
+
 static uint64_t at(const struct process *process, uint16_t place)
 {
     return atomic_load_explicit(&process->waits[place], memory_order_relaxed);
+}
+
+void waits_work_end(void)
+{
+    const struct process *process = process_known();
+    uint64_t what = process != NULL ? at(process, waits_place()) : WAITS_NOT;
+
+    if (what < WAITS_FOR_EVENTS && (what & WAITS_WORKS) != 0)
+        waits_end();
 }
 
 conn_handle waits_client(const struct process *process, uint16_t place)
@@ -49,20 +63,22 @@ bool waits_for_client(const struct process *process)
     return false;
 }
 
-bool waits_for(const struct process *process, conn_handle client)
+static bool some(const struct process *process, uint64_t what)
 {
     for (uint16_t i = 0; i < WAITS_PLACES; i++)
-        if (at(process, i) == client)
+        if (at(process, i) == what)
             return true;
     return false;
 }
 
-static bool some_for_events(const struct process *process)
+bool waits_for(const struct process *process, conn_handle client)
 {
-    for (uint16_t i = 0; i < WAITS_PLACES; i++)
-        if (at(process, i) == WAITS_FOR_EVENTS)
-            return true;
-    return false;
+    return some(process, client);
+}
+
+bool waits_works_for(const struct process *process, conn_handle client)
+{
+    return some(process, client | WAITS_WORKS);
 }
 
 bool waits_for_room(const struct process *process, uint16_t acceptor)
@@ -70,5 +86,5 @@ bool waits_for_room(const struct process *process, uint16_t acceptor)
     uint64_t what = at(process, acceptor);
 
     return what == WAITS_FOR_EVENTS || waits_for_client(process) ||
-           (what == WAITS_NEVER && some_for_events(process));
+           (what == WAITS_NEVER && some(process, WAITS_FOR_EVENTS));
 }

@@ -1,4 +1,5 @@
-/* What the program's threads are waiting for, as the hooks of its reads and of its event loops see.
+/* What the program's threads are waiting for, or whom they work for, as the hooks of its reads and
+ * of its event loops see.
  *
  * A queue that stands still says that the server takes nobody; this says why. If it waits for its
  * clients meanwhile, it has no room. If it computes, sleeps or asks a database, it will take them
@@ -15,8 +16,9 @@
 /* What a thread waits for: one client, by its handle, or one of these. Zero: it has never waited
  * where we see it. */
 #define WAITS_NEVER      UINT64_C(0)
-#define WAITS_NOT        (UINT64_MAX - 1) /* these are no handles, see fdmap.h */
-#define WAITS_FOR_EVENTS (UINT64_MAX - 2) /* of many descriptors, in an event loop */
+#define WAITS_NOT        (UINT64_MAX - 1)    /* these are no handles, see fdmap.h */
+#define WAITS_FOR_EVENTS (UINT64_MAX - 2)    /* of many descriptors, in an event loop */
+#define WAITS_WORKS      (UINT64_C(1) << 31) /* with a handle, which is none then: works for it */
 
 /* The calling thread begins to wait, and no longer does. A thread that is cancelled meanwhile, or
  * leaves by longjmp(), waits on until its client has gone. Any thread or signal handler; errno is
@@ -35,6 +37,15 @@ conn_handle waits_client(const struct process *process, uint16_t place);
  * client? */
 bool waits_for_client(const struct process *process);
 bool waits_for(const struct process *process, conn_handle client);
+
+/* The calling thread has read what this client has sent, in a step of its handshake, and does not
+ * wait; the step is over, or the thread writes. What it does between is the server's time. If it
+ * begins to wait, that is over, too. Any thread or signal handler; errno is kept. Cheap. */
+void waits_work_begin(conn_handle client);
+void waits_work_end(void);
+
+/* The reaper: does some thread work for this client? */
+bool waits_works_for(const struct process *process, conn_handle client);
 
 /* The reaper: is the server waiting for clients that it has, while it takes no new ones? The thread
  * that accepts knows, at this place; where it hands its clients over, and never waits for them

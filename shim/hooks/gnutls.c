@@ -206,10 +206,10 @@ HOOK int gnutls_handshake(gnutls_session_t session)
     result = next.gnutls_handshake(session);
     saved = errno;
     if (record != NULL) {
-        session_leave(&record->session, before);
         look_at_random(session, record);
         if (result == 0)
             session_finish(&record->session);
+        session_leave(&record->session, before);
     }
     errno = saved;
     return result;

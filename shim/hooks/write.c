@@ -11,6 +11,7 @@
 
 #include "core/stream.h"
 #include "core/track.h"
+#include "core/waits.h"
 #include "hooks/hook.h"
 
 /* The connection to look after; 0: none, the program's write is left as it is. */
@@ -28,10 +29,11 @@ static conn_handle guarded(int fd)
     handle = fdmap_get(fd);
     conn = conn_get(handle);
     /* Only TCP is ever shut, and not every socket that fails with EPIPE sends a signal, too. */
-    return conn != NULL && atomic_load_explicit(&conn->port, memory_order_relaxed) != 0 &&
-                   (CONN_IN(conn_state(handle)) & states) != 0
-               ? handle
-               : 0;
+    if (conn == NULL || atomic_load_explicit(&conn->port, memory_order_relaxed) == 0 ||
+        (CONN_IN(conn_state(handle)) & states) == 0)
+        return 0;
+    waits_work_end();
+    return handle;
 }
 
 /* After the call: its first bytes were good to read, the kernel has read them. */

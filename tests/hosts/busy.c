@@ -3,6 +3,7 @@
  *   busy before COUNT   between accept and SSL_accept
  *   busy between COUNT  between the server's answer to the ClientHello and the rest of the
  * handshake
+ *   busy last           with the client's last words, inside the handshake call
  *
  * The first client is served at once, so that the port is known to speak TLS. Then COUNT clients
  * are accepted, then it is busy, then each of them is served by a thread of its own. */
@@ -39,6 +40,15 @@ static void *finish(void *argument)
     return NULL;
 }
 
+/* As a callback that asks somebody about the client would be. */
+static void on_message(int written, int version, int type, const void *bytes, size_t length,
+                       SSL *ssl, void *argument)
+{
+    (void)version, (void)length, (void)ssl, (void)argument;
+    if (!written && type == SSL3_RT_HANDSHAKE && *(const unsigned char *)bytes == SSL3_MT_FINISHED)
+        host_sleep(2.5);
+}
+
 /* One step of the handshake, with the hello that has come by now. True when it is not finished, as
  * a client with a processor of its own might manage within the step. */
 static bool begin(struct connection *connection)
@@ -54,7 +64,8 @@ int main(int argc, char **argv)
 {
     static struct connection connections[MOST];
     const bool between = argc > 1 && strcmp(argv[1], "between") == 0;
-    const int count = argc > 2 ? atoi(argv[2]) : 1;
+    const bool last = argc > 1 && strcmp(argv[1], "last") == 0;
+    const int count = !last && argc > 2 ? atoi(argv[2]) : !last;
 
     if (count > MOST)
         host_die("at most %d", MOST);
@@ -74,7 +85,10 @@ int main(int argc, char **argv)
             unfinished += begin(&connections[i]);
         host_say("busy with %d in the middle of the handshake", unfinished);
     }
-    host_sleep(2.5);
+    if (last)
+        SSL_CTX_set_msg_callback(context, on_message);
+    else
+        host_sleep(2.5);
     for (int i = 0; i < count; i++)
         host_thread(finish, &connections[i]);
     for (;;)

@@ -82,6 +82,11 @@ static const struct row rows[] = {
      {DUE, KERNEL, .session_unfinished = true, .tls_port = true, .hello = HELLO_COMPLETE,
       .kernel.received = 517, .kernel.sent = 1500}},
 
+    {"session, the server works on what the client has sent",
+     VERDICT_SERVER_LATE,
+     {DUE, KERNEL, .session_unfinished = true, .worked_on = true, .hello = HELLO_COMPLETE,
+      .kernel.received = 800, .kernel.sent = 1500}},
+
     /* (b) a port that speaks TLS from the first byte, and nothing was answered. */
     {"TLS port, silent client", VERDICT_SHUT_SILENT, {DUE, KERNEL, .tls_port = true}},
     {"TLS port, a part of a ClientHello",

@@ -104,6 +104,40 @@ static void each_thread_has_a_place_of_its_own(void **state)
     assert_int_equal(process_here()->waits[waits_place()], WAITS_NOT);
 }
 
+static void who_works_for_a_client_does_not_wait_for_it(void **state)
+{
+    const struct process *process = process_here();
+
+    (void)state;
+    assert_false(waits_works_for(process, client));
+    waits_work_begin(client);
+    assert_true(waits_works_for(process, client));
+    assert_false(waits_works_for(process, conn_publish(conn_alloc())));
+    assert_false(waits_for_client(process));
+    assert_false(waits_for(process, client));
+    assert_false(waits_for_room(process, waits_place()));
+    waits_work_end();
+    assert_false(waits_works_for(process, client));
+    assert_int_equal(process->waits[waits_place()], WAITS_NOT);
+}
+
+static void who_begins_to_wait_works_no_longer(void **state)
+{
+    const struct process *process = process_here();
+
+    (void)state;
+    waits_work_begin(client);
+    waits_begin(WAITS_FOR_EVENTS);
+    assert_false(waits_works_for(process, client));
+    waits_work_end();
+    assert_int_equal(process->waits[waits_place()], WAITS_FOR_EVENTS);
+    waits_begin(client);
+    waits_work_end();
+    assert_true(waits_for(process, client));
+    waits_end();
+    assert_false(waits_works_for(process, client));
+}
+
 static void more_threads_than_places_share_them(void **state)
 {
     (void)state;
@@ -154,6 +188,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(who_waits_for_what, nobody_waits),
         cmocka_unit_test_setup(each_thread_has_a_place_of_its_own, nobody_waits),
+        cmocka_unit_test_setup(who_works_for_a_client_does_not_wait_for_it, nobody_waits),
+        cmocka_unit_test_setup(who_begins_to_wait_works_no_longer, nobody_waits),
         cmocka_unit_test_setup(more_threads_than_places_share_them, nobody_waits),
         cmocka_unit_test_setup(nobody_waits_for_who_has_finished_or_gone, nobody_waits),
         cmocka_unit_test_setup(a_child_begins_anew, nobody_waits),
