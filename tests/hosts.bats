@@ -284,6 +284,20 @@ load lib/hosts
     host_expect_shut 1
 }
 
+@test "inetd, the port is named: who says nothing before the program thinks of TLS is shut at the deadline" {
+    host_address
+    host_start SHAKEOUT_PORTS=4434 spawning --inetd --at 4434
+    clients silent byte hello halfway12 halfway13 good-idle slow quick
+    host_done 5
+}
+
+@test "inetd, the port is not named: who says nothing before the program thinks of TLS is left alone" {
+    host_start spawning --inetd
+    clients --expect-open silent
+    clients hello quick
+    host_done 1
+}
+
 # ---- Descriptors that are closed, reused, or not to be had ----
 
 close_all() {

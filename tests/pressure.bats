@@ -432,6 +432,18 @@ finished_ones_do_not_count() {
     the_good 'served == tried'
 }
 
+@test "who floods the TLS port is not turned away at a plaintext port beside it" {
+    host_start membio --plain-port --most 8
+    flood silent 32 5 127.9.0.1 1
+    sleep 2
+    HOST_PORT=$(host_number plain) crowd --count 8 --from 127.9.0.1 --hold 2
+    crowd_ends
+    flood_ends
+    the_crowd 'open == 8'
+    # So many can only have been turned away at the door.
+    [[ $(evicted_in_log) -gt 1000 ]]
+}
+
 @test "a stranger is no offender, whatever his neighbours are" {
     host_start blocking
     flood silent 32 5 127.9.0.1 1

@@ -34,6 +34,11 @@ def ratio(what, bare, library, unit, digits=0):
                f"× {median:.3f} ({low:.3f} to {high:.3f})")
 
 
+def more(value, digits=0):
+    """What there is more, with its sign: "+ 18"."""
+    return f"{'-' if value < 0 else '+'} {abs(value):,.{digits}f}"
+
+
 def in_turns(rounds, measure):
     """measure(library) for both, ABBAABBA…: two lists."""
     results = {False: [], True: []}
@@ -157,7 +162,7 @@ def reads_times(stage, quick):
         hook, low, high = spread([b - a for a, b in zip(around, hooked)])
         rows.append(Row(f"read() of {what}", f"{statistics.median(bare):.0f} ns",
                         f"{statistics.median(hooked):.0f} ns",
-                        f"+ {statistics.median(hooked) - statistics.median(bare):.0f} ns; the hook itself "
+                        f"{more(statistics.median(hooked) - statistics.median(bare))} ns; the hook itself "
                         f"{hook:.0f} ({low:.0f} to {high:.0f})"))
     return rows
 
@@ -215,7 +220,7 @@ def accept_instructions(stage, quick):
         bare = each(stage, False, options, kind, counts)
         library = each(stage, True, options, kind, counts)
         if kind == "connect":
-            difference = f"+ {library[0] - bare[0]:,.0f}"
+            difference = more(library[0] - bare[0])
         else:
             # The arithmetic of a handshake differs from one to the next by more than this.
             difference = f"+ {library[1]:,.0f} of the library's own"
@@ -243,7 +248,7 @@ def read_instructions(stage, quick):
         bare, library = ((count(which, kind, many) - count(which, kind, few)) / reads
                          for which in (False, True))
         rows.append(Row(f"instructions for read() of {what}", f"{bare:.0f}", f"{library:.0f}",
-                        f"+ {library - bare:.0f}"))
+                        more(library - bare)))
     return rows
 
 
@@ -269,7 +274,7 @@ def system_calls(stage, quick):
                           total(which, options, kind, counts[0])) / (counts[1] - counts[0])
                          for which in (False, True))
         rows.append(Row(f"system calls for {what}", f"{bare:.1f}", f"{library:.1f}",
-                        f"+ {library - bare:.1f}"))
+                        more(library - bare, 1)))
     return rows
 
 
@@ -296,11 +301,11 @@ def memory(stage, quick):
         bare, library = ((held(stage, which, [option], many) - held(stage, which, [option], few)) /
                          (many - few) for which in (False, True))
         rows.append(Row(f"memory for each {what}, {many:,} of them", f"{bare:,.0f} bytes",
-                        f"{library:,.0f} bytes", f"+ {library - bare:,.0f} bytes"))
+                        f"{library:,.0f} bytes", f"{more(library - bare)} bytes"))
     for what, options in (("low", ["--hold"]), ("the highest", ["--hold", "--high"])):
         bare, library = (held(stage, which, options, few) / 1024 for which in (False, True))
         rows.append(Row(f"memory of a server, {few} connections on {what} descriptors",
-                        f"{bare:,.0f} KiB", f"{library:,.0f} KiB", f"+ {library - bare:,.0f} KiB"))
+                        f"{bare:,.0f} KiB", f"{library:,.0f} KiB", f"{more(library - bare)} KiB"))
     return rows
 
 

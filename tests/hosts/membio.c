@@ -8,7 +8,8 @@
  *                     a program that was built with _FORTIFY_SOURCE
  *   --socket-bio      the same loop with SSL_set_fd
  *   --late-free       the session outlives its connection, as where a garbage collector frees it
- *   --most-plain N    takes no more than N plaintext connections; the others wait in the queue
+ *   --most N          takes no more than N connections at the TLS port; the others wait in the queue
+ *   --most-plain N    the same at the plaintext port
  *   --no-threads      an unprivileged process that may not start a thread */
 #include "lib/host.h"
 #include "lib/tls.h"
@@ -42,7 +43,7 @@ static size_t chunk = CHUNK;
 static const char *how = "read";
 static bool socket_bio;
 static bool late_free;
-static nfds_t most_plain;
+static nfds_t most[CONNECTION]; /* at each kind of port */
 
 /* libc has no header for them. */
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
@@ -188,15 +189,16 @@ static void welcome(nfds_t listener)
 }
 
 /* A port at its limit is not asked for events, and starts again when there is room. */
-static void limit_plain(void)
+static void limit(void)
 {
-    nfds_t taken = 0;
+    nfds_t taken[CONNECTION] = {0};
 
     for (nfds_t i = 0; i < count; i++)
-        taken += peers[i].role == CONNECTION && peers[i].port == PLAIN_PORT;
+        if (peers[i].role == CONNECTION)
+            taken[peers[i].port]++;
     for (nfds_t i = 0; i < count; i++)
-        if (peers[i].role == PLAIN_PORT)
-            polled[i].events = taken < most_plain ? POLLIN : 0;
+        if (peers[i].role != CONNECTION)
+            polled[i].events = taken[peers[i].role] < most[peers[i].role] ? POLLIN : 0;
 }
 
 static void open_port(const char *name, enum role role)
@@ -217,7 +219,9 @@ int main(int argc, char **argv)
     how = host_value(argc, argv, "--read", "read");
     socket_bio = host_option(argc, argv, "--socket-bio");
     late_free = host_option(argc, argv, "--late-free");
-    most_plain = (nfds_t)atoi(host_value(argc, argv, "--most-plain", "1024"));
+    most[TLS_PORT] = (nfds_t)atoi(host_value(argc, argv, "--most", "1024"));
+    most[PLAIN_PORT] = (nfds_t)atoi(host_value(argc, argv, "--most-plain", "1024"));
+    most[STARTTLS_PORT] = MOST;
     if (chunk < 1 || chunk > CHUNK)
         host_die("--chunk");
     if (host_option(argc, argv, "--no-threads"))
@@ -228,7 +232,7 @@ int main(int argc, char **argv)
         open_port("starttls", STARTTLS_PORT);
     open_port("port", TLS_PORT);
     for (;;) {
-        limit_plain();
+        limit();
         if (poll(polled, count, -1) < 0 && errno != EINTR)
             host_die("poll");
         for (nfds_t i = count; i-- > 0;) {

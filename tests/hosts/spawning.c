@@ -2,7 +2,10 @@
  * listener by exec, takes one client, serves it, blocking, and ends. Starting one takes its time.
  *
  *   --slow S    how long (0)
- *   --most N    so many processes at a time (1000) */
+ *   --most N    so many processes at a time (1000)
+ *   --inetd     it accepts itself, and the process gets the client; as long as that says nothing,
+ *               the process does not think of TLS
+ *   --at PORT   listens there */
 #include "lib/host.h"
 #include "lib/tls.h"
 
@@ -11,59 +14,83 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void work(int listener, int taken)
+static const char take[] = "take";
+static const char serve[] = "serve";
+
+/* What the process does with the descriptor that it was given. */
+static void work(const char *what, int given, int taken)
 {
     SSL_CTX *context = tls_server();
-    const int fd = host_accept(listener);
+    char byte;
 
-    close(taken);
-    tls_serve(context, fd);
+    if (strcmp(what, take) == 0) {
+        given = host_accept(given);
+        close(taken);
+    } else if (recv(given, &byte, 1, MSG_PEEK) <= 0) {
+        return;
+    }
+    tls_serve(context, given);
 }
 
-/* Returns when it has taken a client. */
-static void spawn(int listener)
+static void start(const char *what, int given, int taken)
 {
-    char listener_text[16];
+    const pid_t pid = fork();
+    char given_text[16];
     char taken_text[16];
+
+    if (pid < 0)
+        host_die("fork");
+    if (pid != 0)
+        return;
+    /* Duplicates are not close-on-exec. */
+    snprintf(given_text, sizeof given_text, "%d", dup(given));
+    snprintf(taken_text, sizeof taken_text, "%d", taken);
+    execl("/proc/self/exe", "spawning", what, given_text, taken_text, (char *)NULL);
+    host_die("exec");
+}
+
+/* Returns when the process has taken a client. */
+static void start_taker(int listener)
+{
     int taken[2];
+    char nothing;
 
     if (pipe(taken) < 0)
         host_die("pipe");
-    const pid_t pid = fork();
-    if (pid < 0)
-        host_die("fork");
-    if (pid == 0) {
-        const int inherited = fcntl(listener, F_DUPFD, 3); /* not close-on-exec, as the pipe */
-
-        snprintf(listener_text, sizeof listener_text, "%d", inherited);
-        snprintf(taken_text, sizeof taken_text, "%d", taken[1]);
-        execl("/proc/self/exe", "spawning", "--worker", listener_text, "--taken", taken_text,
-              (char *)NULL);
-        host_die("exec");
-    }
+    start(take, listener, taken[1]);
     close(taken[1]);
-    while (read(taken[0], taken_text, 1) < 0 && errno == EINTR)
+    while (read(taken[0], &nothing, 1) < 0 && errno == EINTR)
         ;
     close(taken[0]);
 }
 
+static void start_server(int listener)
+{
+    const int fd = host_accept(listener);
+
+    start(serve, fd, -1);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
-    const int inherited = atoi(host_value(argc, argv, "--worker", "-1"));
-    const int taken = atoi(host_value(argc, argv, "--taken", "-1"));
+    const bool inetd = host_option(argc, argv, "--inetd");
     const int most = atoi(host_value(argc, argv, "--most", "1000"));
     const double slow = strtod(host_value(argc, argv, "--slow", "0"), NULL);
+    const uint16_t port = (uint16_t)atoi(host_value(argc, argv, "--at", "0"));
     int processes = 0;
 
     host_init();
-    if (inherited >= 0) {
-        work(inherited, taken);
+    if (argc == 4 && (strcmp(argv[1], take) == 0 || strcmp(argv[1], serve) == 0)) {
+        work(argv[1], atoi(argv[2]), atoi(argv[3]));
         return 0;
     }
-    struct pollfd listener = {.fd = host_listen(0), .events = POLLIN};
+    struct pollfd listener = {.fd = host_listen(port), .events = POLLIN};
     host_announce("port", listener.fd);
     for (;;) {
         while (processes > 0 && waitpid(-1, NULL, WNOHANG) > 0)
@@ -73,7 +100,10 @@ int main(int argc, char **argv)
             continue;
         }
         host_sleep(slow);
-        spawn(listener.fd);
+        if (inetd)
+            start_server(listener.fd);
+        else
+            start_taker(listener.fd);
         processes++;
     }
 }
