@@ -434,6 +434,7 @@ finished_ones_do_not_count() {
 
 @test "who floods the TLS port is not turned away at a plaintext port beside it" {
     host_start membio --plain-port --most 8
+    good 0.1 --every 1 # now it is known what the port speaks
     flood silent 32 5 127.9.0.1 1
     sleep 2
     HOST_PORT=$(host_number plain) crowd --count 8 --from 127.9.0.1 --hold 2

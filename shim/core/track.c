@@ -288,6 +288,22 @@ bool track_let_go(void)
     return true;
 }
 
+/* A lower number under which this socket is tracked, -1: none. inetd gives it as 0, 1 and 2. */
+static int known_below(int fd)
+{
+    uint64_t cookie = 0;
+
+    if (!kernel_cookie(fd, &cookie))
+        return -1;
+    for (int other = 0; other < fd; other++) {
+        const struct conn *conn = conn_get(fdmap_get(other));
+
+        if (conn != NULL && atomic_load_explicit(&conn->cookie, memory_order_relaxed) == cookie)
+            return other;
+    }
+    return -1;
+}
+
 void track_inherited(void)
 {
     for (int fd = 0; fd < INHERITED; fd++) {
@@ -295,12 +311,18 @@ void track_inherited(void)
         uint16_t port = kernel_local_port(fd);
         struct process *process;
         conn_handle handle;
+        int other;
 
         if (port == 0 || ports_hands_off(port) || !ports_listed(port))
             continue;
         kernel_look(fd, &facts);
         if (!facts.known || !facts.connected || facts.sent != 0)
             continue;
+        other = known_below(fd);
+        if (other >= 0) {
+            track_copied(other, fd);
+            continue;
+        }
         process = process_here();
         handle = process != NULL ? life_begin(process, fd, 0, port) : 0;
         if (handle == 0)

@@ -8,7 +8,7 @@
  *                     a program that was built with _FORTIFY_SOURCE
  *   --socket-bio      the same loop with SSL_set_fd
  *   --late-free       the session outlives its connection, as where a garbage collector frees it
- *   --most N          takes no more than N connections at the TLS port; the others wait in the queue
+ *   --most N          takes no more than N connections at the TLS port; the others wait
  *   --most-plain N    the same at the plaintext port
  *   --no-threads      an unprivileged process that may not start a thread */
 #include "lib/host.h"

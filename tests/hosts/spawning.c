@@ -3,8 +3,8 @@
  *
  *   --slow S    how long (0)
  *   --most N    so many processes at a time (1000)
- *   --inetd     it accepts itself, and the process gets the client; as long as that says nothing,
- *               the process does not think of TLS
+ *   --inetd     it accepts itself, and the process gets the client, on two descriptors; as long as
+ *               that says nothing, the process does not think of TLS
  *   --at PORT   listens there */
 #include "lib/host.h"
 #include "lib/tls.h"
@@ -32,6 +32,7 @@ static void work(const char *what, int given, int taken)
         given = host_accept(given);
         close(taken);
     } else if (recv(given, &byte, 1, MSG_PEEK) <= 0) {
+        host_sleep(0.3); /* the client has gone, the program does something else yet */
         return;
     }
     tls_serve(context, given);
@@ -47,7 +48,7 @@ static void start(const char *what, int given, int taken)
         host_die("fork");
     if (pid != 0)
         return;
-    /* Duplicates are not close-on-exec. */
+    /* Duplicates are not close-on-exec (nor is the client's own descriptor). */
     snprintf(given_text, sizeof given_text, "%d", dup(given));
     snprintf(taken_text, sizeof taken_text, "%d", taken);
     execl("/proc/self/exe", "spawning", what, given_text, taken_text, (char *)NULL);
