@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     static struct connection connections[MOST];
     const bool between = argc > 1 && strcmp(argv[1], "between") == 0;
     const bool last = argc > 1 && strcmp(argv[1], "last") == 0;
-    const int count = !last && argc > 2 ? atoi(argv[2]) : !last;
+    const int count = argc > 2 ? atoi(argv[2]) : (last ? 0 : 1);
 
     if (count > MOST)
         host_die("at most %d", MOST);
