@@ -1,7 +1,7 @@
 # A sample of `make bench-flood`: servers under the library stay reachable for good clients while 256
 # flooders hold their connections and connect again at once when they are shut. The harness is
 # bench/flood.py; the whole table is made by scripts/bench-flood.
-# packages: python3 openssl
+# packages: nginx-light python3 openssl
 # serial
 
 load lib/env
@@ -43,6 +43,12 @@ served() {
 
 @test "a server with one blocking thread stays reachable while one-byte clients flood it" {
     served 4 blocking/one-byte/one/0/library
+}
+
+# nginx shuts its oldest unfinished client for the sake of the new one.
+@test "nginx serves good clients that are slow while silent clients flood it" {
+    need nginx nginx-light
+    served 6 nginx/silent/one/0.3/library
 }
 
 @test "without a flood nobody is shut by an asyncio server that does handshakes at full speed" {

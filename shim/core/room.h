@@ -32,7 +32,7 @@ void room_kept(struct room *room, uint32_t kept);
 /* Has it kept enough for room_closes() to tell something? */
 bool room_tells(const struct room *room);
 
-/* It closes one of the `living` that it has; at_once: one that came just now. */
+/* It closes one of the `living` that it has; at_once: the last that came, just now. */
 enum room_state room_closes(struct room *room, uint32_t living, bool at_once);
 
 #endif

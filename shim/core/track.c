@@ -28,6 +28,7 @@
 #define SOON_NS    CLOCK_SECOND
 
 static struct room room;
+static _Atomic conn_handle last_accepted;
 
 /* The server closes a client from whom it has read nothing, and who is still there. Not one that
  * lives on: under another number, in a child, or where its descriptor was sent to. */
@@ -59,6 +60,7 @@ static bool is_let_down(const struct process *process, conn_handle handle, int f
 static void ask_why(struct process *process, conn_handle handle, int fd)
 {
     const struct conn *conn = conn_get(handle);
+    bool newest = atomic_load_explicit(&last_accepted, memory_order_relaxed) == handle;
     uint64_t age;
 
     if (conn == NULL || !room_tells(&room))
@@ -66,7 +68,8 @@ static void ask_why(struct process *process, conn_handle handle, int fd)
     age = clock_now_ns() - atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
     if (age > SOON_NS || !is_let_down(process, handle, fd))
         return;
-    switch (room_closes(&room, life_count(), age <= AT_ONCE_NS)) {
+    /* In a flood an older one may be as young, when it goes for the new one's sake (nginx). */
+    switch (room_closes(&room, life_count(), newest && age <= AT_ONCE_NS)) {
     case ROOM_NONE:
         pressure_turned_away(process);
         break;
@@ -101,8 +104,6 @@ void track_closing_range(unsigned int first, unsigned int last)
         fd = (unsigned int)fd < last ? fdmap_next((unsigned int)fd + 1, last) : -1;
     }
 }
-
-static _Atomic conn_handle last_accepted;
 
 void track_handed_on(void)
 {
