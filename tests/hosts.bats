@@ -108,6 +108,12 @@ load lib/hosts
     host_done 3
 }
 
+@test "an event loop gets no event for a connection that it has closed and freed" {
+    host_start freeing
+    clients silent=60 hello=60 quick=10
+    clients quick
+}
+
 @test "event loop with SSL_set_fd: stalled clients of every kind beside good ones" {
     host_start membio --socket-bio
     clients silent byte drip half-hello hello halfway12 halfway13 \

@@ -30,7 +30,7 @@ static int probe(struct process *process, conn_handle handle)
 
     while (conn != NULL) {
         int fd = atomic_load_explicit(&conn->fd, memory_order_relaxed);
-        int duplicate = own_probe(fd);
+        int duplicate = own_probe(handle, fd);
         uint64_t cookie = 0;
 
         if (duplicate >= 0 && kernel_cookie(duplicate, &cookie) &&

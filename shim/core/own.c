@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -12,10 +14,14 @@
 #include "base/clock.h"
 #include "base/high.h"
 #include "base/kept.h"
+#include "core/fdmap.h"
 #include "core/process.h"
 
 /* All calls here are raw system calls: our own hooks stand in front of libc's. */
 #define DECADES 1500000000U /* seconds, about 47 years */
+
+/* In process->probed: somebody waits for the end of the probe. */
+#define AWAITED (UINT32_C(1) << 31)
 
 static _Atomic int timer_fd = -1;
 static _Atomic int probe_fd = -1;
@@ -138,23 +144,70 @@ bool own_timer_set(uint64_t when_ns)
            has_tag(fd) && syscall(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &setting, NULL) == 0;
 }
 
-int own_probe(int fd)
+/* Whoever closes fd takes it out of the table and then looks here; we look into the table after we
+ * have told. So one of the two sees the other. */
+static void probe_begins(int fd)
+{
+    struct process *process = process_known();
+
+    atomic_store_explicit(&probing, true, memory_order_relaxed);
+    if (process != NULL)
+        atomic_store_explicit(&process->probed, (uint32_t)fd + 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void probe_is_over(void)
+{
+    struct process *process = process_known();
+
+    atomic_store_explicit(&probing, false, memory_order_relaxed);
+    if (process != NULL &&
+        (atomic_exchange_explicit(&process->probed, 0, memory_order_release) & AWAITED) != 0)
+        syscall(SYS_futex, &process->probed, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void own_let_go(int fd)
+{
+    const struct timespec patience = {.tv_sec = 1};
+    struct process *process = process_known();
+    uint32_t probed = (uint32_t)fd + 1;
+    uint32_t seen;
+
+    if (process == NULL)
+        return;
+    atomic_thread_fence(memory_order_seq_cst);
+    while (((seen = atomic_load_explicit(&process->probed, memory_order_acquire)) & ~AWAITED) ==
+           probed) {
+        if ((seen & AWAITED) == 0 &&
+            !atomic_compare_exchange_strong_explicit(&process->probed, &seen, probed | AWAITED,
+                                                     memory_order_relaxed, memory_order_relaxed))
+            continue;
+        if (syscall(SYS_futex, &process->probed, FUTEX_WAIT_PRIVATE, probed | AWAITED, &patience,
+                    NULL, 0) != 0 &&
+            errno != EAGAIN && errno != EINTR)
+            return;
+    }
+}
+
+int own_probe(conn_handle handle, int fd)
 {
     int probe = atomic_load_explicit(&probe_fd, memory_order_relaxed);
+    int error = EBADF;
 
     if (!has_tag(probe)) {
         errno = ENOENT;
         return -1;
     }
-    atomic_store_explicit(&probing, true, memory_order_relaxed);
-    if (syscall(SYS_dup3, fd, probe, O_CLOEXEC) < 0) {
+    probe_begins(fd);
+    if (fdmap_get(fd) == handle) {
+        if (syscall(SYS_dup3, fd, probe, O_CLOEXEC) >= 0)
+            return probe;
         /* RLIMIT_NOFILE is below the probe now: EBADF, but fd is not closed. */
-        if (errno == EBADF && syscall(SYS_fcntl, fd, F_GETFD) >= 0)
-            errno = ENOENT;
-        atomic_store_explicit(&probing, false, memory_order_relaxed);
-        return -1;
+        error = errno != EBADF || syscall(SYS_fcntl, fd, F_GETFD) < 0 ? errno : ENOENT;
     }
-    return probe;
+    probe_is_over();
+    errno = error;
+    return -1;
 }
 
 void own_probe_end(void)
@@ -164,7 +217,7 @@ void own_probe_end(void)
     /* The timer can be gone (a raw close): then there is nothing to put back. */
     if (syscall(SYS_dup3, own_timer(), probe, O_CLOEXEC) < 0)
         syscall(SYS_close, probe);
-    atomic_store_explicit(&probing, false, memory_order_relaxed);
+    probe_is_over();
 }
 
 bool own_is(int fd)

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/conn.h"
+
 /* Makes the descriptors, or makes new ones where they are gone. A child of fork() calls this before
  * anything else: the timer that it inherited is its parent's. False: errno says why. */
 bool own_open(void);
@@ -29,10 +31,16 @@ int own_timer(void);
  * False: the timer is gone. Any thread or signal handler. */
 bool own_timer_set(uint64_t when_ns);
 
-/* The reaper only. A duplicate of fd, valid until own_probe_end(); -1: fd is closed (EBADF) or the
- * probe is gone (ENOENT). */
-int own_probe(int fd);
+/* The reaper only. A duplicate of fd, if that is this connection's, valid until own_probe_end();
+ * -1: fd is closed (EBADF) or the probe is gone (ENOENT). */
+int own_probe(conn_handle handle, int fd);
 void own_probe_end(void);
+
+/* The program is about to close fd, and the table no longer knows it: from the return on there is no
+ * duplicate of it. Else a server that frees a connection when it has closed its descriptor, as it
+ * may, would get more events for it: epoll(7) reports them until the last duplicate is closed. Waits
+ * for a second at most. Any thread or signal handler. */
+void own_let_go(int fd);
 
 /* For the hooks: is this descriptor ours, or the log's (base/kept.h)? Any thread or signal handler.
  */

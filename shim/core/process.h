@@ -46,6 +46,7 @@ struct process {
     _Atomic bool queue_begun; /* see round.h: the queue of deadlines is this process's own */
     _Atomic bool in_round;    /* ... and somebody is at work on it */
     _Atomic bool reporting;   /* a line of the log is held back */
+    _Atomic uint32_t probed;  /* see own.h: the descriptor that the probe duplicates; 0: none */
     _Atomic uint64_t waits[WAITS_PLACES]; /* see waits.h */
 };
 

@@ -12,6 +12,7 @@
 #include "core/kernel.h"
 #include "core/life.h"
 #include "core/listeners.h"
+#include "core/own.h"
 #include "core/pending.h"
 #include "core/ports.h"
 #include "core/pressure.h"
@@ -93,6 +94,7 @@ void track_closing(int fd)
         return;
     ask_why(process, handle, fd);
     life_lost(process, handle, fd);
+    own_let_go(fd);
 }
 
 void track_closing_range(unsigned int first, unsigned int last)
