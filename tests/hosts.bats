@@ -108,6 +108,17 @@ load lib/hosts
     host_done 3
 }
 
+@test "a silent client that came before its port was known to speak TLS is shut, whoever finishes meanwhile" {
+    host_start loop --lazy
+    exec {early}<>"/dev/tcp/127.0.0.1/$HOST_PORT"
+    for _ in 1 2 3 4 5 6 7 8; do
+        clients quick
+    done
+    host_wait "the end of the silent client" grep -q silent "$HOST_LOG"
+    exec {early}>&-
+    host_done 1
+}
+
 @test "an event loop gets no event for a connection that it has closed and freed" {
     host_start freeing
     clients silent=60 hello=60 quick=10
@@ -465,6 +476,24 @@ reused() {
     clients --starttls --expect-open --limit 2 silent byte
     wait "$neighbours"
     host_done 0
+}
+
+@test "STARTTLS on memory BIOs: a ClientHello with a random of zeros is found like any other" {
+    host_start membio --starttls-port
+    HOST_PORT=$(host_number starttls)
+    clients plain-idle &
+    local neighbour=$!
+    sleep 0.3
+    clients --starttls --answers zero-hello zero-hello
+    wait "$neighbour"
+    host_done 2
+}
+
+@test "memory BIOs: sessions that belong to no connection are nobody's, and a plaintext client lives" {
+    host_start membio --starttls-port --strays
+    HOST_PORT=$(host_number starttls) clients plain-idle
+    clients hello
+    host_done 1
 }
 
 @test "STARTTLS with SSL_set_fd: the clock starts with the handshake" {

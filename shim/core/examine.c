@@ -99,10 +99,6 @@ static void shut(struct process *process, conn_handle handle, int fd, const stru
 
     if (getpeername(fd, &report.client.any, &length) != 0)
         report.client.any.sa_family = AF_UNSPEC;
-    /* The pigeonhole has spoken: what this listener's clients wait for is a handshake. */
-    if (facts->owns_waiting && facts->kernel.sent == 0)
-        if (ports_learn(atomic_load_explicit(&conn->listener, memory_order_relaxed)))
-            reaper_learned(process);
     if (!facts->session_unfinished)
         life_orphan(process, conn);
     reaper_unwatch(process, conn);

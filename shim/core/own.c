@@ -214,8 +214,9 @@ void own_probe_end(void)
 {
     int probe = atomic_load_explicit(&probe_fd, memory_order_relaxed);
 
-    /* The timer can be gone (a raw close): then there is nothing to put back. */
-    if (syscall(SYS_dup3, own_timer(), probe, O_CLOEXEC) < 0)
+    /* The timer can be gone (a raw close), and its number a file's: then there is nothing to put
+     * back. */
+    if (!has_tag(own_timer()) || syscall(SYS_dup3, own_timer(), probe, O_CLOEXEC) < 0)
         syscall(SYS_close, probe);
     probe_is_over();
 }

@@ -34,6 +34,7 @@ struct process {
     _Atomic uint32_t waiting_sessions; /* W of the pigeonhole, see session.h */
     _Atomic uint32_t orphans;          /* ... connections that may have left a session behind */
     _Atomic uint64_t waited_ns;        /* ... when the last session began to wait */
+    _Atomic bool strays;               /* ... some session's ClientHello came from no connection */
     _Atomic uint64_t queue_first_ns;   /* the reaper's earliest deadline; 0: none */
     _Atomic bool parked;               /* some due connection could not be judged yet */
     _Atomic bool look_again;           /* ... and now perhaps can */

@@ -176,6 +176,7 @@ static bool nothing_pending(struct process *process)
 {
     return atomic_load_explicit(&process->watched, memory_order_seq_cst) == 0 &&
            atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst) == 0 &&
+           !atomic_load_explicit(&process->look_again, memory_order_seq_cst) &&
            !atomic_load_explicit(&process->reporting, memory_order_seq_cst);
 }
 
@@ -197,15 +198,13 @@ void reaper_unwatch(struct process *process, struct conn *conn)
 
 static void look_again_now(struct process *process)
 {
-    if (!atomic_load_explicit(&process->parked, memory_order_seq_cst))
-        return;
-    atomic_store_explicit(&process->look_again, true, memory_order_release);
+    atomic_store_explicit(&process->look_again, true, memory_order_seq_cst);
     reaper_by(process, clock_now_ns());
 }
 
 void reaper_reconsider(struct process *process)
 {
-    if (session_pigeonhole(process))
+    if (atomic_load_explicit(&process->parked, memory_order_seq_cst) && session_pigeonhole(process))
         look_again_now(process);
 }
 
@@ -227,8 +226,8 @@ void reaper_waiting(struct process *process)
     reaper_reconsider(process);
 }
 
+/* Who came before is not watched yet, whether it is due or not. */
 void reaper_learned(struct process *process)
 {
-    arm_for_queues(process);
     look_again_now(process);
 }

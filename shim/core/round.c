@@ -13,8 +13,10 @@
 #include "core/life.h"
 #include "core/pending.h"
 #include "core/pressure.h"
+#include "core/reaper.h"
 #include "core/report.h"
 #include "core/session.h"
+#include "core/stream.h"
 
 #define RECONSIDER_NS CLOCK_SECOND
 
@@ -44,16 +46,37 @@ static void lacks_memory(void)
     log_unprotected("no memory to keep deadlines in order", ENOMEM);
 }
 
+/* It came before anybody knew that its listener speaks TLS, so it is not watched yet. */
+static void watch_latecomer(struct process *process, conn_handle handle, struct conn *conn)
+{
+    struct wire wire;
+
+    if (process == NULL ||
+        atomic_load_explicit(&conn->watched, memory_order_relaxed) == process_epoch() ||
+        !examine_is_pending(handle) || !conn_hold(handle))
+        return;
+    stream_wire(conn, &wire);
+    if (records_progress(&wire.records) != RECORDS_FINISHED)
+        reaper_watch(process, handle);
+    /* The handshake may have finished just before. */
+    if ((CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
+        reaper_unwatch(process, conn);
+    life_release(process, handle);
+}
+
 static void enqueue(uint32_t number)
 {
     conn_handle handle = conn_current(number);
     struct conn *conn = conn_get(handle);
 
-    if (conn == NULL || !is_ours(conn) || (CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0)
+    if (conn == NULL || !is_ours(conn) || (CONN_IN(conn_state(handle)) & CONN_UNFINISHED) == 0) {
         deadlines_remove(&queue, number);
-    else if (!deadlines_put(&queue, number,
-                            atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed)))
+        return;
+    }
+    if (!deadlines_put(&queue, number,
+                       atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed)))
         lacks_memory();
+    watch_latecomer(process_known(), handle, conn);
 }
 
 /* Connections that were closed with a raw system call still count as open and keep the pigeonhole

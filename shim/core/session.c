@@ -30,7 +30,8 @@ bool session_pigeonhole(struct process *process)
     uint32_t orphans = atomic_load_explicit(&process->orphans, memory_order_seq_cst);
     uint32_t waiting = atomic_load_explicit(&process->waiting_sessions, memory_order_seq_cst);
 
-    return waiting > orphans && waiting - orphans >= open && conn_open_ever() == ever;
+    return waiting > orphans && waiting - orphans >= open && conn_open_ever() == ever &&
+           !atomic_load_explicit(&process->strays, memory_order_relaxed);
 }
 
 /* The session has begun, and whose it is will be seen when its ClientHello comes. */
@@ -178,8 +179,8 @@ void session_hello(struct session *session, const uint8_t random[32])
     handle = hellos_find(random);
     if (handle != 0)
         tie(process, session, handle);
-    else
-        wait_no_longer(process, session);
+    else if (wait_no_longer(process, session))
+        atomic_store_explicit(&process->strays, true, memory_order_relaxed);
 }
 
 void session_finish(struct session *session)

@@ -8,7 +8,10 @@
  * The pigeonhole (verdict.h, owns_waiting). Sessions that have begun and are tied to no socket yet
  * "wait" (process->waiting_sessions). A connection that left while sessions waited may have left
  * its own behind, freed late by a garbage collector: such orphans are subtracted, until a session
- * that waits is freed or nothing waits. */
+ * that waits is freed or nothing waits. In a process with sessions that belong to none of its
+ * connections (EAP-TLS, QUIC, TLS inside TLS) nothing follows from their number. It shows when the
+ * ClientHello of one comes that no connection has brought, and the pigeonhole is closed from then
+ * on. */
 #ifndef SHAKEOUT_CORE_SESSION_H
 #define SHAKEOUT_CORE_SESSION_H
 

@@ -1,11 +1,13 @@
 #include "core/sources.h"
 
+#include <linux/random.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -25,6 +27,8 @@ static _Atomic uint64_t places[PLACES];
     ((uint64_t)(tag) << 32 | (uint64_t)(uint16_t)(age) << 16 | (uint64_t)(finished) << 8 |         \
      (uint64_t)(shut))
 
+/* The raw system call: libc's is a point of cancellation, and accept() has its descriptor by now.
+ */
 static uint64_t key(void)
 {
     static _Atomic uint64_t kept;
@@ -33,7 +37,7 @@ static uint64_t key(void)
 
     if (value != 0)
         return value;
-    if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != sizeof(value))
+    if (syscall(SYS_getrandom, &value, sizeof(value), GRND_NONBLOCK) != sizeof(value))
         value = clock_now_ns();
     value |= 1;
     return atomic_compare_exchange_strong_explicit(&kept, &none, value, memory_order_relaxed,

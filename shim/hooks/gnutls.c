@@ -141,17 +141,24 @@ static int transport(gnutls_session_t session, const struct record *record)
     return SESSION_MEMORY;
 }
 
-static void look_at_random(gnutls_session_t session, struct record *record)
+/* Zeros until there is one: and a client may send zeros, but the server's own is made then. */
+static bool is_there(const gnutls_datum_t *random)
 {
     static const unsigned char nothing[32];
+
+    return random->data != NULL && random->size == sizeof(nothing) &&
+           memcmp(random->data, nothing, sizeof(nothing)) != 0;
+}
+
+static void look_at_random(gnutls_session_t session, struct record *record)
+{
     gnutls_datum_t client = {0};
     gnutls_datum_t server = {0};
 
     if (!session_wants_random(&record->session))
         return;
     next.gnutls_session_get_random(session, &client, &server);
-    if (client.data != NULL && client.size == sizeof(nothing) &&
-        memcmp(client.data, nothing, sizeof(nothing)) != 0)
+    if (is_there(&client) || (client.data != NULL && is_there(&server)))
         session_hello(&record->session, client.data);
 }
 

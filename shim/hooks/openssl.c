@@ -92,14 +92,24 @@ static void begin(const struct openssl *library, const SSL *ssl, struct record *
         session_enter(&record->session);
 }
 
-static void look_at_random(const struct openssl *library, const SSL *ssl, struct record *record)
+/* Zeros until there is one: and a client may send zeros, but the server's own is made then. */
+static bool is_there(size_t (*get)(const SSL *, unsigned char *, size_t), const SSL *ssl)
 {
     static const unsigned char nothing[SSL3_RANDOM_SIZE];
     unsigned char random[SSL3_RANDOM_SIZE];
 
+    return get(ssl, random, sizeof(random)) == sizeof(random) &&
+           memcmp(random, nothing, sizeof(random)) != 0;
+}
+
+static void look_at_random(const struct openssl *library, const SSL *ssl, struct record *record)
+{
+    unsigned char random[SSL3_RANDOM_SIZE];
+
     if (session_wants_random(&record->session) &&
-        library->SSL_get_client_random(ssl, random, sizeof(random)) == sizeof(random) &&
-        memcmp(random, nothing, sizeof(random)) != 0)
+        (is_there(library->SSL_get_client_random, ssl) ||
+         is_there(library->SSL_get_server_random, ssl)) &&
+        library->SSL_get_client_random(ssl, random, sizeof(random)) == sizeof(random))
         session_hello(&record->session, random);
 }
 

@@ -34,6 +34,7 @@ typedef void openssl_callback(const SSL *ssl, int where, int value);
     X(SSL_get_rfd, int, (const SSL *))                                                             \
     X(SSL_get_peer_finished, size_t, (const SSL *, void *, size_t))                                \
     X(SSL_get_client_random, size_t, (const SSL *, unsigned char *, size_t))                       \
+    X(SSL_get_server_random, size_t, (const SSL *, unsigned char *, size_t))                       \
     X(SSL_get_ex_data, void *, (const SSL *, int))                                                 \
     X(SSL_set_ex_data, int, (SSL *, int, void *))                                                  \
     X(CRYPTO_get_ex_new_index, int,                                                                \

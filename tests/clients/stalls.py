@@ -189,6 +189,13 @@ def full_hello(connection, plan):
     connection.hold(plan.limit)
 
 
+def zero_hello(connection, plan):
+    """A full ClientHello whose random is all zeros."""
+    hello = Tls().hello()
+    connection.send(hello[:11] + bytes(32) + hello[43:])
+    connection.hold(plan.limit)
+
+
 def decoy(connection, plan):
     """A whole ClientHello, but inside a record that announces more: the server waits for its rest."""
     connection.send(b"\x16\x03\x01\x40\x00" + Tls().hello()[5:])
@@ -326,6 +333,7 @@ STALLING = {
     "drip": drip,
     "half-hello": half_hello,
     "hello": full_hello,
+    "zero-hello": zero_hello,
     "decoy": decoy,
     "nested-decoy": nested_decoy,
     "deaf": deaf,

@@ -8,6 +8,7 @@
  *   --busy S        computes for S seconds, and then goes on for a quarter of one
  *   --sleep S       sleeps for S seconds, and then goes on for a quarter of one
  *   --ask S         the same, but it polls for an answer that comes from somewhere else
+ *   --lazy          makes a client's session when it has said something (nginx)
  *   --later S       reads what a client says S seconds after its handshake
  *   --deny ADDRESS  closes who comes from there as soon as it is accepted
  *   --accept4       accepts with accept4()
@@ -49,6 +50,7 @@ static in_addr_t denied;
 static size_t full;
 static bool by_accept4;
 static bool by_raw_close;
+static bool lazy;
 
 /* The whole address by getpeername(); what accept() told in a room that is too small for it must be
  * its beginning, and its whole length. */
@@ -90,16 +92,18 @@ static bool take_one(void)
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         host_die("O_NONBLOCK");
     polled[count] = (struct pollfd){.fd = fd, .events = POLLIN};
-    peers[count++] = (struct peer){.ssl = tls_session(context, fd)};
+    peers[count++] = (struct peer){.ssl = lazy ? NULL : tls_session(context, fd)};
     return true;
 }
 
 /* False: it is over. */
-static bool advance(struct peer *peer)
+static bool advance(struct peer *peer, int fd)
 {
     char buffer[4096];
     int got = 1;
 
+    if (!peer->ssl)
+        peer->ssl = tls_session(context, fd);
     if (!peer->finished) {
         got = SSL_accept(peer->ssl);
         peer->finished = got == 1;
@@ -197,6 +201,7 @@ int main(int argc, char **argv)
     full = strtoul(host_value(argc, argv, "--full", "2000"), NULL, 10);
     denied = inet_addr(host_value(argc, argv, "--deny", "255.255.255.255"));
     by_accept4 = host_option(argc, argv, "--accept4");
+    lazy = host_option(argc, argv, "--lazy");
     by_raw_close = host_option(argc, argv, "--raw-close");
     context = tls_server();
     polled[0].fd = host_listen(0);
@@ -223,7 +228,7 @@ int main(int argc, char **argv)
             next = host_now() + 0.25;
         }
         for (size_t i = count; i-- > 1;)
-            if (polled[i].revents != 0 && !advance(&peers[i]))
+            if (polled[i].revents != 0 && !advance(&peers[i], polled[i].fd))
                 drop(i);
         if ((polled[0].revents & POLLIN) != 0)
             while (take_one() && drains) {

@@ -8,6 +8,8 @@
  *                     a program that was built with _FORTIFY_SOURCE
  *   --socket-bio      the same loop with SSL_set_fd
  *   --late-free       the session outlives its connection, as where a garbage collector frees it
+ *   --strays          it has sessions that belong to none of its connections, as for EAP-TLS: one
+ *                     has got its ClientHello, another waits for ever
  *   --most N          takes no more than N connections at the TLS port; the others wait
  *   --most-plain N    the same at the plaintext port
  *   --no-threads      an unprivileged process that may not start a thread */
@@ -201,6 +203,30 @@ static void limit(void)
             polled[i].events = taken[peers[i].role] < most[peers[i].role] ? POLLIN : 0;
 }
 
+/* A session on memory, with its first step done. */
+static SSL *on_memory(SSL *ssl, void (*set_state)(SSL *))
+{
+    if (!ssl)
+        host_die("SSL_new");
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    set_state(ssl);
+    SSL_do_handshake(ssl);
+    return ssl;
+}
+
+static void begin_strays(void)
+{
+    SSL *client = on_memory(SSL_new(tls_client()), SSL_set_connect_state);
+    SSL *server = on_memory(SSL_new(context), SSL_set_accept_state);
+    char hello[CHUNK];
+    const int length = BIO_read(SSL_get_wbio(client), hello, sizeof hello);
+
+    if (BIO_write(SSL_get_rbio(server), hello, length) != length)
+        host_die("BIO_write");
+    SSL_do_handshake(server);
+    on_memory(SSL_new(context), SSL_set_accept_state);
+}
+
 static void open_port(const char *name, enum role role)
 {
     const int listener = host_listen(0);
@@ -231,6 +257,8 @@ int main(int argc, char **argv)
     if (host_option(argc, argv, "--starttls-port"))
         open_port("starttls", STARTTLS_PORT);
     open_port("port", TLS_PORT);
+    if (host_option(argc, argv, "--strays"))
+        begin_strays();
     for (;;) {
         limit();
         if (poll(polled, count, -1) < 0 && errno != EINTR)

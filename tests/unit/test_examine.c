@@ -20,6 +20,8 @@
 #include "core/ports.h"
 #include "core/process.h"
 
+#define LISTENER 7
+
 static const struct settings settings = {.enabled = true, .timeout_ns = 1};
 static struct process *process;
 static conn_handle handle;
@@ -60,7 +62,7 @@ static int client_comes(void **state)
     close(listener);
     ports_start(&settings);
     process = process_here();
-    handle = life_begin(process, server, 0, ntohs(address.sin_port));
+    handle = life_begin(process, server, LISTENER, ntohs(address.sin_port));
     conn_move(handle, CONN_IN(CONN_OPEN), CONN_HANDSHAKE);
     meanwhile = NULL;
     answered_ns = 0;
@@ -151,6 +153,21 @@ static void a_deadline_that_moves_meanwhile_is_kept(void **state)
     assert_alive();
 }
 
+/* What is only inferred teaches nothing. */
+static void shut_by_the_pigeonhole_it_teaches_no_port(void **state)
+{
+    uint64_t again = 0;
+
+    (void)state;
+    conn_move(handle, CONN_IN(CONN_HANDSHAKE), CONN_OPEN);
+    atomic_store(&process->waiting_sessions, 1);
+    examine_at(process, handle, server, &again);
+    assert_int_equal(conn_state(handle), CONN_SHUT);
+    assert_false(ports_learned(LISTENER));
+    atomic_store(&process->waiting_sessions, 0);
+    atomic_store(&process->orphans, 0);
+}
+
 #define WITH_CLIENT(test) cmocka_unit_test_setup_teardown(test, client_comes, client_leaves)
 
 int main(void)
@@ -161,6 +178,7 @@ int main(void)
         WITH_CLIENT(finished_under_pressure_it_is_not_shut_either),
         WITH_CLIENT(nobody_is_evicted_within_his_grace_after_an_answer),
         WITH_CLIENT(a_deadline_that_moves_meanwhile_is_kept),
+        WITH_CLIENT(shut_by_the_pigeonhole_it_teaches_no_port),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
