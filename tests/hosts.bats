@@ -60,6 +60,13 @@ load lib/hosts
     host_done 7
 }
 
+@test "memory BIOs: what the server has read and does not look at is the server's time" {
+    host_start membio --think 1.5
+    clients --in-turn quick good12
+    clients --late 3 --limit 6 hello
+    host_done 1
+}
+
 @test "memory BIOs: five bytes at a time" {
     host_start membio --chunk 5
     clients silent byte drip half-hello hello halfway12 halfway13 good good-idle12 slow

@@ -51,6 +51,7 @@ struct conn {
     _Atomic uint16_t queued;   /* that epoch while it lies in the inbox there */
     _Atomic uint16_t counted;  /* the verdicts on it that were counted, see count.h */
     _Atomic bool had_session;  /* a session was bound to it before */
+    _Atomic bool unheard;      /* bytes were read that no step of its handshake has seen yet */
 };
 
 /* A record, its place in the table of descriptors, and one in the queue of deadlines. */

@@ -21,6 +21,7 @@
 
 #define LEFT_LYING_NS (30 * CLOCK_MILLISECOND)
 #define AGAIN_SOON_NS (20 * CLOCK_MILLISECOND)
+#define UNHEARD_MOST  8 /* deadlines in all */
 
 /* A duplicate of the connection's socket, and of no other: the cookie says so. Its descriptor may
  * have been closed behind our back, and the connection live on under another number. */
@@ -51,6 +52,18 @@ static int probe(struct process *process, conn_handle handle)
     return -1;
 }
 
+/* The server has read something of this client's and does not look at it: that is the server's
+ * time. Not for ever: it may have given the handshake up, and read on. */
+static bool is_unheard(const struct conn *conn)
+{
+    uint64_t timeout = ports_timeout_ns(atomic_load_explicit(&conn->port, memory_order_relaxed));
+    uint64_t given = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed) -
+                     atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
+
+    return atomic_load_explicit(&conn->unheard, memory_order_acquire) &&
+           given / UNHEARD_MOST < timeout;
+}
+
 static bool is_due(const struct conn *conn, uint64_t now_ns)
 {
     return now_ns >= atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
@@ -74,7 +87,7 @@ static void gather(struct process *process, conn_handle handle, enum conn_state 
         .waiting_due_ns =
             clock_after_ns(atomic_load_explicit(&process->waited_ns, memory_order_relaxed),
                            ports_timeout_ns(port)),
-        .worked_on = waits_works_for(process, handle),
+        .worked_on = waits_works_for(process, handle) || is_unheard(conn),
         .had_session = atomic_load_explicit(&conn->had_session, memory_order_relaxed),
         .hello = records_hello_stage(&wire.records, &wire.hello),
         .records = records_progress(&wire.records),

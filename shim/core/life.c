@@ -52,6 +52,7 @@ conn_handle life_begin(struct process *process, int fd, uint32_t listener, uint1
     atomic_store_explicit(&conn->port, port, memory_order_relaxed);
     atomic_store_explicit(&conn->counted, 0, memory_order_relaxed);
     atomic_store_explicit(&conn->had_session, false, memory_order_relaxed);
+    atomic_store_explicit(&conn->unheard, false, memory_order_relaxed);
     atomic_store_explicit(&conn->owner, process_epoch(), memory_order_relaxed);
     atomic_store_explicit(&conn->source, ports_settings()->pressure ? sources_of(fd) : 0,
                           memory_order_relaxed);

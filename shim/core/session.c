@@ -183,6 +183,17 @@ void session_hello(struct session *session, const uint8_t random[32])
         atomic_store_explicit(&process->strays, true, memory_order_relaxed);
 }
 
+void session_stepped(struct session *session)
+{
+    struct conn *conn = conn_get(atomic_load_explicit(&session->conn, memory_order_relaxed));
+
+    if (conn == NULL || !atomic_load_explicit(&conn->unheard, memory_order_relaxed))
+        return;
+    /* The clock before the flag: the reaper must not see the one without the other. */
+    charge_read(conn, atomic_load_explicit(&conn->fd, memory_order_relaxed));
+    atomic_store_explicit(&conn->unheard, false, memory_order_release);
+}
+
 void session_finish(struct session *session)
 {
     struct process *process = process_ours();

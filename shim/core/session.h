@@ -45,6 +45,10 @@ bool session_is_new(const struct session *session);
 bool session_wants_random(const struct session *session);
 void session_hello(struct session *session, const uint8_t random[32]);
 
+/* A step of the handshake is over, whichever call has driven it. What the server had read before,
+ * where TLS works on memory, was the server's to work on until now. */
+void session_stepped(struct session *session);
+
 void session_finish(struct session *session);
 
 /* Freed, or cleared to be used again. */

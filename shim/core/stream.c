@@ -147,6 +147,8 @@ void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t lengt
     charge_read(conn, fd);
     if (session_is_inside(handle))
         waits_work_begin(handle);
+    else if (conn_state(handle) == CONN_HANDSHAKE)
+        atomic_store_explicit(&conn->unheard, true, memory_order_relaxed);
     hellos_read(handle);
     stream_wire(conn, &wire);
     before = hello_own_key(&wire.hello);

@@ -214,6 +214,7 @@ HOOK int gnutls_handshake(gnutls_session_t session)
     saved = errno;
     if (record != NULL) {
         look_at_random(session, record);
+        session_stepped(&record->session);
         if (result == 0)
             session_finish(&record->session);
         session_leave(&record->session, before);

@@ -132,7 +132,10 @@ static void observe(const struct openssl *library, const SSL *ssl, struct record
             session_finish(&record->session);
     } else if ((where & SSL_ST_ACCEPT) != 0) {
         look_at_random(library, ssl, record);
-        if ((where & SSL_CB_EXIT) != 0 && session_inside == &record->session)
+        if ((where & SSL_CB_EXIT) == 0)
+            return;
+        session_stepped(&record->session);
+        if (session_inside == &record->session)
             session_leave(&record->session, NULL);
     }
 }

@@ -10,6 +10,7 @@
  *   --late-free       the session outlives its connection, as where a garbage collector frees it
  *   --strays          it has sessions that belong to none of its connections, as for EAP-TLS: one
  *                     has got its ClientHello, another waits for ever
+ *   --think S         has read a client's last words for S seconds before it looks at them
  *   --most N          takes no more than N connections at the TLS port; the others wait
  *   --most-plain N    the same at the plaintext port
  *   --no-threads      an unprivileged process that may not start a thread */
@@ -45,6 +46,7 @@ static size_t chunk = CHUNK;
 static const char *how = "read";
 static bool socket_bio;
 static bool late_free;
+static double thinks;
 static nfds_t most[CONNECTION]; /* at each kind of port */
 
 /* libc has no header for them. */
@@ -171,6 +173,8 @@ static bool serve(nfds_t i)
         return read_plain(i, buffer, (size_t)got);
     if (BIO_write(SSL_get_rbio(peers[i].ssl), buffer, (int)got) != got)
         host_die("BIO_write");
+    if (!SSL_is_init_finished(peers[i].ssl) && !SSL_in_before(peers[i].ssl))
+        host_sleep(thinks);
     return advance(i);
 }
 
@@ -244,6 +248,7 @@ int main(int argc, char **argv)
     chunk = (size_t)atoi(host_value(argc, argv, "--chunk", "4096"));
     how = host_value(argc, argv, "--read", "read");
     socket_bio = host_option(argc, argv, "--socket-bio");
+    thinks = strtod(host_value(argc, argv, "--think", "0"), NULL);
     late_free = host_option(argc, argv, "--late-free");
     most[TLS_PORT] = (nfds_t)atoi(host_value(argc, argv, "--most", "1024"));
     most[PLAIN_PORT] = (nfds_t)atoi(host_value(argc, argv, "--most-plain", "1024"));
