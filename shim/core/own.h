@@ -36,10 +36,10 @@ bool own_timer_set(uint64_t when_ns);
 int own_probe(conn_handle handle, int fd);
 void own_probe_end(void);
 
-/* The program is about to close fd, and the table no longer knows it: from the return on there is no
- * duplicate of it. Else a server that frees a connection when it has closed its descriptor, as it
- * may, would get more events for it: epoll(7) reports them until the last duplicate is closed. Waits
- * for a second at most. Any thread or signal handler. */
+/* The program is about to close fd, and the table no longer knows it: from the return on there is
+ * no duplicate of it. Else a server that frees a connection when it has closed its descriptor, as
+ * it may, would get more events for it: epoll(7) reports them until the last duplicate is closed.
+ * Waits for a second at most. Any thread or signal handler. */
 void own_let_go(int fd);
 
 /* For the hooks: is this descriptor ours, or the log's (base/kept.h)? Any thread or signal handler.

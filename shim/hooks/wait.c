@@ -32,12 +32,17 @@ static uint64_t from_milliseconds(int milliseconds)
                : clock_after_ns(clock_now_ns(), (uint64_t)milliseconds * CLOCK_MILLISECOND);
 }
 
+/* Some programs mean "for ever" by a time_t as high as it goes. */
+static uint64_t from_seconds(time_t seconds, long nanoseconds)
+{
+    if ((uint64_t)seconds >= CLOCK_NEVER / CLOCK_SECOND)
+        return CLOCK_NEVER;
+    return clock_after_ns(clock_now_ns(), (uint64_t)seconds * CLOCK_SECOND + (uint64_t)nanoseconds);
+}
+
 static uint64_t from_timespec(const struct timespec *timeout)
 {
-    return timeout == NULL
-               ? CLOCK_NEVER
-               : clock_after_ns(clock_now_ns(), (uint64_t)timeout->tv_sec * CLOCK_SECOND +
-                                                    (uint64_t)timeout->tv_nsec);
+    return timeout == NULL ? CLOCK_NEVER : from_seconds(timeout->tv_sec, timeout->tv_nsec);
 }
 
 static void next_piece(struct wait *wait)
@@ -105,7 +110,13 @@ static uint64_t waits_for_one(int fd)
     return client != 0 ? client : WAITS_NOT;
 }
 
-/* The arguments of larger calls are not looked at: the kernel has not checked them yet. */
+static bool serves(void)
+{
+    return process_known() != NULL || process_is_new();
+}
+
+/* The arguments of larger calls, and of programs that serve nobody, are not looked at: the kernel
+ * has not checked them yet. */
 static uint64_t waits_of_poll(const struct pollfd *fds, nfds_t count)
 {
     if (count == 1 && fds != NULL)
@@ -165,7 +176,7 @@ HOOK int epoll_pwait(int epoll, struct epoll_event *events, int count, int milli
 
 HOOK int poll(struct pollfd *fds, nfds_t count, int milliseconds)
 {
-    WAITS(waits_of_poll(fds, count));
+    WAITS(serves() ? waits_of_poll(fds, count) : WAITS_NOT);
     struct wait wait;
     int result;
 
@@ -188,7 +199,7 @@ HOOK int __poll_chk(struct pollfd *fds, nfds_t count, int milliseconds, size_t r
 HOOK int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                const sigset_t *mask)
 {
-    WAITS(waits_of_poll(fds, count));
+    WAITS(serves() ? waits_of_poll(fds, count) : WAITS_NOT);
     struct wait wait;
     int result;
 
@@ -272,8 +283,7 @@ HOOK int select(int count, fd_set *restrict read, fd_set *restrict write, fd_set
     if (select_alone(count) || (timeout != NULL && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
         return next_libc()->select(count, read, write, except, timeout);
     if (timeout != NULL)
-        wait.end_ns = clock_after_ns(clock_now_ns(), (uint64_t)timeout->tv_sec * CLOCK_SECOND +
-                                                         (uint64_t)timeout->tv_usec * 1000);
+        wait.end_ns = from_seconds(timeout->tv_sec, (long)timeout->tv_usec * 1000);
     result = pieces_of_select(count, read, write, except, &wait, NULL);
     /* Linux leaves there what is left of the time, select(2). */
     now = clock_now_ns();

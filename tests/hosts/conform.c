@@ -68,6 +68,7 @@ static struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 static volatile int negative = -1;
 static void *volatile bad_address = (void *)8;
 static bool sanitized;
+static void *volatile nowhere = (void *)8; /* no address of anything */
 
 static void try_reads(int fd, int far)
 {
@@ -355,6 +356,12 @@ static void try_accepts(int listener)
     TRY(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
     TRY(close(fd));
     TRY(close(client));
+    if (!sanitized) {
+        client = host_connect(host_port(listener));
+        TRY(fd = accept(listener, NULL, nowhere));
+        TRY(close(fd));
+        TRY(close(client));
+    }
     TRY(accept4(listener, NULL, NULL, 12345));
     client = host_connect(host_port(listener));
     TRY(accept(listener, bad_address, &length));
@@ -523,6 +530,8 @@ int main(int argc, char **argv)
     sanitized = host_option(argc, argv, "--sanitized");
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || signal(SIGPIPE, count_broken_pipe) == SIG_ERR)
         host_die("limits");
+    if (!sanitized)
+        TRY(poll(nowhere, 1, 0)); /* of a program that is no server yet */
     const int listener = host_listen(0);
     try_bad_descriptors();
     try_pipe_and_file();

@@ -153,6 +153,21 @@ static void a_deadline_that_moves_meanwhile_is_kept(void **state)
     assert_alive();
 }
 
+/* What the server has read and does not look at is its own time, but not for ever. */
+static void what_is_not_looked_at_gives_time_up_to_a_bound(void **state)
+{
+    struct conn *conn = conn_numbered(conn_number(handle));
+    uint64_t again = 0;
+
+    (void)state;
+    atomic_store(&conn->unheard, true);
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_AGAIN);
+    assert_alive();
+    atomic_store(&conn->deadline_ns, atomic_load(&conn->started_ns) + 8 * settings.timeout_ns);
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_DONE);
+    assert_int_equal(conn_state(handle), CONN_SHUT);
+}
+
 /* What is only inferred teaches nothing. */
 static void shut_by_the_pigeonhole_it_teaches_no_port(void **state)
 {
@@ -178,6 +193,7 @@ int main(void)
         WITH_CLIENT(finished_under_pressure_it_is_not_shut_either),
         WITH_CLIENT(nobody_is_evicted_within_his_grace_after_an_answer),
         WITH_CLIENT(a_deadline_that_moves_meanwhile_is_kept),
+        WITH_CLIENT(what_is_not_looked_at_gives_time_up_to_a_bound),
         WITH_CLIENT(shut_by_the_pigeonhole_it_teaches_no_port),
     };
 
