@@ -267,6 +267,28 @@ nobody_pays_for() {
     nobody_was_shut
 }
 
+# Only by a trial is it told from a full pool.
+@test "a thread for each client, and names that take long to look up: one slow client pays at most, however often" {
+    host_start threads --slow-name 127.9.0.1
+    good 0.1 --every 1 # now it is known what the port speaks
+    good 0.2 --at-once 8 --delay 5 --patience 12 --from 127.1.0.1 --sources 8 &
+    local clients=$!
+    sleep 0.3
+    crowd --count 4 --kind hello --hold 4.5
+    crowd_ends
+    wait "$clients"
+    the_good 'cut <= 1 and served == tried - cut >= 7'
+    # And it is remembered.
+    good 0.2 --at-once 8 --delay 2 --patience 8 --from 127.2.0.1 --sources 8 &
+    clients=$!
+    sleep 0.3
+    crowd --count 4 --kind hello --hold 2.5
+    crowd_ends
+    wait "$clients"
+    the_good 'served == tried >= 8'
+    [[ $(evicted_in_log) -le 1 ]]
+}
+
 @test "clients that the server does not want are no pressure" {
     host_start loop --deny 127.8.0.1
     good 0.5 --at-once 12
@@ -297,6 +319,17 @@ nobody_pays_for() {
     crowd --count 20 --hold 8
     good 0.1 --every 1 --patience 6
     the_good 'served == 1 and longest < 2.5'
+}
+
+# They are accepted at once, so no queue shows that they wait.
+@test "a pool of threads behind one that accepts: a good client behind twenty silent ones is served soon" {
+    host_start threads --pool 3
+    good 0.1 --every 1 # now it is known what the port speaks
+    crowd --count 20 --sources 20 --hold 8
+    good 0.1 --every 1 --patience 6
+    the_good 'served == 1 and longest < 2.5'
+    good 1 --every 0.1 --from 127.3.0.1 --sources 20
+    the_good 'served == tried'
 }
 
 @test "SHAKEOUT_PRESSURE=off: the good client waits for the plain deadlines" {

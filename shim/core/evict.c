@@ -171,6 +171,8 @@ static bool is_worse(const struct candidate *a, const struct candidate *b)
 
 static bool may_go(const struct candidate *candidate, enum evict_mode mode, uint64_t now)
 {
+    if (mode == EVICT_WAITED_FOR && !candidate->waited_for)
+        return false;
     return mode == EVICT_OFFENDERS ? candidate->offender : now >= candidate->spared_ns;
 }
 

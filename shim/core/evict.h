@@ -15,8 +15,9 @@
 #include "core/deadlines.h"
 #include "core/process.h"
 
-/* Whom: those that are older than SHAKEOUT_GRACE and offenders, or offenders alone. */
-enum evict_mode { EVICT_OLD, EVICT_OFFENDERS };
+/* Whom: those that are older than SHAKEOUT_GRACE and offenders; of these, whom a thread waits for;
+ * or offenders alone. */
+enum evict_mode { EVICT_OLD, EVICT_WAITED_FOR, EVICT_OFFENDERS };
 
 /* Shuts up to `needed` of those in the queue. Returns how many. */
 uint32_t evict(struct process *process, struct deadlines *queue, uint32_t needed,

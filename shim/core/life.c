@@ -5,7 +5,6 @@
 #include "core/fdmap.h"
 #include "core/kernel.h"
 #include "core/ports.h"
-#include "core/pressure.h"
 #include "core/reaper.h"
 #include "core/sources.h"
 #include "core/stream.h"
@@ -85,8 +84,6 @@ void life_release(struct process *process, conn_handle handle)
         return;
     count_life(atomic_load_explicit(&conn->port, memory_order_relaxed), -1);
     reaper_unwatch(process, conn);
-    if (ended == CONN_SHUT)
-        pressure_got_on();
     /* The orphan counts before the connection no longer does, see session_pigeonhole(). */
     if (ended == CONN_OPEN)
         life_orphan(process, conn);

@@ -1,7 +1,6 @@
 #include "core/listeners.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
 
 #include "core/kernel.h"
 #include "core/waits.h"
@@ -15,6 +14,7 @@ static struct {
     _Atomic uint32_t opened;   /* the cookie of one that this program itself has opened */
     _Atomic uint16_t acceptor; /* the place of the thread that took the last one, see waits.h */
     bool pending;              /* the reaper's: a client of its own is in its handshake */
+    bool was_stuck;            /* ... it has stood still for a moment, and has not moved since */
     uint32_t accepts_seen;     /* ... at its last look */
     uint32_t length_seen;      /* ... and how many waited then */
     uint32_t looks;            /* ... how many looks in a row found it stuck */
@@ -69,19 +69,22 @@ static uint32_t moment_at(uint32_t at, const struct listeners_moments *moments)
 }
 
 uint32_t listeners_stuck(const struct process *process, const struct listeners_moments *moments,
-                         uint32_t *waiting)
+                         uint32_t *waiting, bool *moved)
 {
     uint32_t stuck = 0;
 
     *waiting = 0;
+    *moved = false;
     for (uint32_t at = 0; at < PLACES; at++) {
         uint32_t length = queue_length(at);
         uint32_t accepts = atomic_load_explicit(&places[at].accepts, memory_order_relaxed);
         /* Another process may have taken somebody, too. */
-        bool moved =
+        bool moves =
             length == 0 || length < places[at].length_seen || accepts != places[at].accepts_seen;
 
-        if (moved || !places[at].pending ||
+        if (moves && places[at].was_stuck)
+            *moved = true;
+        if (moves || !places[at].pending ||
             !waits_for_room(process,
                             atomic_load_explicit(&places[at].acceptor, memory_order_relaxed)))
             places[at].looks = 0;
@@ -89,6 +92,8 @@ uint32_t listeners_stuck(const struct process *process, const struct listeners_m
             places[at].looks++;
         if (places[at].pending)
             *waiting += length;
+        places[at].was_stuck =
+            !moves && (places[at].was_stuck || places[at].looks >= moment_at(at, moments));
         if (places[at].looks >= moment_at(at, moments))
             stuck += length;
         places[at].accepts_seen = accepts;

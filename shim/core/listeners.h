@@ -5,6 +5,7 @@
 #ifndef SHAKEOUT_CORE_LISTENERS_H
 #define SHAKEOUT_CORE_LISTENERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/process.h"
@@ -30,8 +31,10 @@ struct listeners_moments {
 /* The reaper: how many clients wait in queues that have not moved for a moment: at each of its
  * looks somebody waited, others were in their handshakes, the server waited for them (waits.h), and
  * nobody was accepted, here or by another process. *waiting is set to how many wait in queues that
- * others' handshakes may be in the way of. */
+ * others' handshakes may be in the way of; *moved, to whether one has moved that was stuck. (One
+ * may be stuck no longer and have moved nowhere: the server has closed who was in its way, and does
+ * something else now.) */
 uint32_t listeners_stuck(const struct process *process, const struct listeners_moments *moments,
-                         uint32_t *waiting);
+                         uint32_t *waiting, bool *moved);
 
 #endif

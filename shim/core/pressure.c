@@ -18,6 +18,7 @@
 #include "core/remedy.h"
 #include "core/report.h"
 #include "core/sources.h"
+#include "core/trial.h"
 #include "core/waits.h"
 
 #define LOOK_NS        (100 * CLOCK_MILLISECOND)
@@ -287,20 +288,29 @@ static bool is_busy(uint64_t now, bool nobody_waits)
     return (used - used_ns) * 2 >= now - since_ns;
 }
 
-/* How many must go because somebody waits in a queue. */
-static uint32_t look_at_queues(struct process *process, const struct deadlines *queue, uint64_t now,
-                               struct remedy *remedy, uint64_t *next_ns)
+/* What is known of a standstill, and how many must go for it. */
+struct cure {
+    struct remedy queues;
+    struct trial unread;
+    uint32_t for_queues;
+    uint32_t for_unread;
+};
+
+/* Because somebody waits in a queue, or lies unread. */
+static void look_at_queues(struct process *process, const struct deadlines *queue, uint64_t now,
+                           struct cure *cure, uint64_t *next_ns)
 {
     static uint64_t calm;
     bool lasting = lasts(process, now);
     bool worked;
+    bool moved;
     const struct listeners_moments *moments = lasting ? &further : &first;
     uint32_t waiting = 0;
-    uint32_t unread = survey(process, queue);
-    uint32_t stuck = listeners_stuck(process, moments, &waiting);
+    uint32_t lying = survey(process, queue);
+    uint32_t stuck = listeners_stuck(process, moments, &waiting, &moved);
+    uint32_t unread = unread_stuck(process, lying, moments->opened);
 
-    stuck += unread_stuck(process, unread, moments->opened);
-    waiting += unread;
+    waiting += lying;
     /* A stalled client that is in nobody's way is looked at less and less often. */
     if (waiting != 0)
         calm = 0;
@@ -308,26 +318,27 @@ static uint32_t look_at_queues(struct process *process, const struct deadlines *
         calm += LOOK_NS;
     *next_ns = clock_after_ns(now, waiting != 0 ? LOOK_SOON_NS : calm);
     if (is_busy(now, waiting == 0) && !lasting)
-        return 0;
+        return;
     if (!lasting)
-        remedy->works = false;
-    worked = remedy->works;
-    stuck = remedy_dose(remedy, stuck, now);
-    if (remedy->works && (stuck != 0 || !worked))
+        cure->queues.works = cure->unread.works = false;
+    worked = cure->queues.works || cure->unread.works;
+    cure->for_queues = remedy_dose(&cure->queues, stuck, moved, now);
+    cure->for_unread = trial_dose(&cure->unread, unread, waits_handed_over(), now);
+    if ((cure->queues.works && (cure->for_queues != 0 || !worked)) ||
+        (cure->unread.works && (cure->for_unread != 0 || !worked)))
         atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                               memory_order_relaxed);
-    return stuck;
 }
 
 uint64_t pressure_round(struct process *process, struct deadlines *queue)
 {
     static uint64_t next_look_ns;
-    static struct remedy remedy;
+    static struct cure cure;
     uint64_t now = clock_now_ns();
     uint32_t room = atomic_exchange_explicit(&process->wanted, 0, memory_order_relaxed);
-    uint32_t stuck = 0;
     uint32_t refused;
 
+    cure.for_queues = cure.for_unread = 0;
     refused = atomic_exchange_explicit(&process->refused, 0, memory_order_relaxed);
     report_refused(refused, now);
     /* Offenders in such numbers are pressure as soon as they are let in again. */
@@ -338,11 +349,13 @@ uint64_t pressure_round(struct process *process, struct deadlines *queue)
         return CLOCK_NEVER;
     room += too_many(process);
     if (now >= next_look_ns)
-        stuck = look_at_queues(process, queue, now, &remedy, &next_look_ns);
-    if (stuck > room)
-        room = stuck;
-    if (room != 0 && evict(process, queue, room, EVICT_OLD) != 0 && stuck != 0)
-        remedy_given(&remedy, now);
+        look_at_queues(process, queue, now, &cure, &next_look_ns);
+    if (cure.for_queues > room)
+        room = cure.for_queues;
+    if (room != 0 && evict(process, queue, room, EVICT_OLD) != 0 && cure.for_queues != 0)
+        remedy_given(&cure.queues, now);
+    if (cure.for_unread != 0 && evict(process, queue, cure.for_unread, EVICT_WAITED_FOR) != 0)
+        trial_given(&cure.unread, now);
     if (lasts(process, now))
         evict(process, queue, UINT32_MAX, EVICT_OFFENDERS);
     return next_look_ns;

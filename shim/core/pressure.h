@@ -39,7 +39,7 @@ enum pressure_answer pressure_at_the_door(struct pressure_door *door, int listen
 void pressure_accepted(struct process *process, conn_handle handle, int fd);
 void pressure_read(struct process *process, conn_handle handle);
 /* The server has read a client's first words, its whole ClientHello, or more after it (a drip of
- * bytes does not count), or has closed one that was shut. */
+ * bytes does not count). */
 void pressure_got_on(void);
 void pressure_no_descriptor(struct process *process);
 void pressure_turned_away(struct process *process);

@@ -2,21 +2,23 @@
 
 #define MOST_DOUBLINGS 20U
 
-static void moved(struct remedy *remedy, uint64_t now_ns)
+static void judge(struct remedy *remedy, bool moved, uint64_t now_ns)
 {
-    if (remedy->given_ns == 0)
+    bool soon = now_ns <= clock_after_ns(remedy->given_ns, REMEDY_HELPS_NS);
+
+    if (remedy->given_ns == 0 || (soon && !moved))
         return;
-    remedy->works = now_ns <= clock_after_ns(remedy->given_ns, REMEDY_HELPS_NS);
+    remedy->works = soon;
     remedy->given_ns = 0;
     remedy->doublings = 0;
 }
 
-uint32_t remedy_dose(struct remedy *remedy, uint32_t stuck, uint64_t now_ns)
+uint32_t remedy_dose(struct remedy *remedy, uint32_t stuck, bool moved, uint64_t now_ns)
 {
     uint32_t dose;
 
     if (stuck == 0) {
-        moved(remedy, now_ns);
+        judge(remedy, moved, now_ns);
         return 0;
     }
     if (remedy->given_ns != 0 && now_ns > clock_after_ns(remedy->given_ns, REMEDY_HELPS_NS))

@@ -23,9 +23,10 @@ struct remedy {
     bool works; /* may be set to false: what helped long ago says nothing */
 };
 
-/* At each look at the queues: so many wait in those that stand still (0: all move). Returns how
- * many of them may have somebody evicted for them now. */
-uint32_t remedy_dose(struct remedy *remedy, uint32_t stuck, uint64_t now_ns);
+/* At each look at the queues: so many wait in those that stand still, and whether one has moved
+ * that stood still; neither is so while the server does something else. Returns how many of them
+ * may have somebody evicted for them now. */
+uint32_t remedy_dose(struct remedy *remedy, uint32_t stuck, bool moved, uint64_t now_ns);
 
 /* Somebody was evicted. */
 void remedy_given(struct remedy *remedy, uint64_t now_ns);

@@ -38,6 +38,10 @@ conn_handle waits_client(const struct process *process, uint16_t place);
 bool waits_for_client(const struct process *process);
 bool waits_for(const struct process *process, conn_handle client);
 
+/* How often a thread has left one client, and taken up another that had been accepted by then: one
+ * that has waited for it. Threads that serve whomever they accept, or one client each, never do. */
+uint32_t waits_handed_over(void);
+
 /* The calling thread has read what this client has sent, in a step of its handshake, and does not
  * wait; the step is over, or the thread writes. What it does between is the server's time. If it
  * begins to wait, that is over, too. Any thread or signal handler; errno is kept. Cheap. */

@@ -226,6 +226,18 @@ static void whom_a_thread_waits_for_goes_before_all_of_these(void **state)
     assert_gone_in_order(order, 2);
 }
 
+static void nobody_else_goes_to_free_a_thread(void **state)
+{
+    conn_handle waited_for;
+
+    (void)state;
+    client(stranger(), 9000 * MS, 0);
+    waited_for = client(stranger(), 1000 * MS, whole_hello());
+    thread_waits_for(waited_for);
+    assert_int_equal(evict(&process, &queue, 2, EVICT_WAITED_FOR), 1);
+    assert_gone_in_order(&waited_for, 1);
+}
+
 static void nor_does_waiting_shorten_its_grace(void **state)
 {
     conn_handle other = client(stranger(), 1000 * MS, whole_hello());
@@ -553,6 +565,7 @@ int main(void)
         TEST(then_the_least_progress),
         TEST(then_the_greatest_age),
         TEST(whom_a_thread_waits_for_goes_before_all_of_these),
+        TEST(nobody_else_goes_to_free_a_thread),
         TEST(nor_does_waiting_shorten_its_grace),
         TEST(whom_a_thread_waits_for_is_found_among_thousands),
         TEST(never_more_than_needed),

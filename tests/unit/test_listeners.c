@@ -87,6 +87,8 @@ static void close_listener(struct listener *listener)
         close(listener->clients[--listener->client_count]);
 }
 
+static bool moved; /* at the last look */
+
 static void assert_look(uint32_t stuck, uint32_t waiting)
 {
     const struct listeners_moments moments = {.opened = MOMENT, .inherited = INHERITED};
@@ -94,7 +96,7 @@ static void assert_look(uint32_t stuck, uint32_t waiting)
 
     for (int i = 0; i < busy_count; i++)
         listeners_pending(busy[i]);
-    assert_int_equal(listeners_stuck(process_here(), &moments, &seen), stuck);
+    assert_int_equal(listeners_stuck(process_here(), &moments, &seen, &moved), stuck);
     assert_int_equal(seen, waiting);
 }
 
@@ -134,6 +136,29 @@ static void a_queue_is_stuck_when_it_has_not_moved_for_a_moment(void **state)
     assert_look(6, 6);
     close_listener(&listener);
     assert_look(0, 0);
+}
+
+/* Whoever was in its way may have been closed, and the server be busy with something else. */
+static void a_queue_that_is_stuck_no_longer_may_have_moved_nowhere(void **state)
+{
+    struct listener listener = open_listener();
+
+    (void)state;
+    clients_come(&listener, 3);
+    take(&listener);
+    for (unsigned int i = 0; i < MOMENT; i++)
+        assert_look(0, 2);
+    assert_look(2, 2);
+    waits_end();
+    assert_look(0, 2);
+    assert_false(moved);
+    take(&listener);
+    assert_look(0, 1);
+    assert_true(moved);
+    assert_look(0, 1);
+    assert_false(moved);
+    waits_begin(WAITS_FOR_EVENTS);
+    close_listener(&listener);
 }
 
 /* As the process that Postfix starts for a client has one. */
@@ -305,6 +330,7 @@ int main(void)
         cmocka_unit_test(without_listeners_nobody_waits),
         cmocka_unit_test(an_empty_queue_is_never_stuck),
         cmocka_unit_test(a_queue_is_stuck_when_it_has_not_moved_for_a_moment),
+        cmocka_unit_test(a_queue_that_is_stuck_no_longer_may_have_moved_nowhere),
         cmocka_unit_test(a_queue_of_an_inherited_listener_has_a_longer_moment),
         cmocka_unit_test(a_queue_that_moves_is_not_stuck_however_long),
         cmocka_unit_test(a_queue_that_others_take_from_is_not_stuck),

@@ -23,15 +23,21 @@ static int at_the_start(void **state)
 }
 
 /* A look; whoever may go does. */
-static uint32_t look(uint32_t stuck)
+static uint32_t look_at(uint32_t stuck, bool moved)
 {
     uint32_t dose;
 
     now_ns += 10 * MS;
-    dose = remedy_dose(&remedy, stuck, now_ns);
+    dose = remedy_dose(&remedy, stuck, moved, now_ns);
     if (dose != 0)
         remedy_given(&remedy, now_ns);
     return dose;
+}
+
+/* What no longer stands still has moved. */
+static uint32_t look(uint32_t stuck)
+{
+    return look_at(stuck, stuck == 0);
 }
 
 static uint32_t looks(uint32_t stuck, uint64_t for_ms)
@@ -118,15 +124,28 @@ static void what_helped_once_may_help_no_longer(void **state)
     assert_in_range(look(50), 1, 2);
 }
 
+/* It has closed who was evicted, and goes on with something else. */
+static void a_server_that_has_only_closed_was_not_helped(void **state)
+{
+    (void)state;
+    assert_int_equal(look(50), 1);
+    for (unsigned int i = 0; i < 30; i++)
+        assert_int_equal(look_at(0, false), 0);
+    assert_int_equal(look_at(50, false), 1);
+    assert_int_equal(look_at(0, false), 0);
+    assert_int_equal(look_at(0, true), 0);
+    assert_int_equal(look(50), 50);
+}
+
 /* Nobody could be evicted: that says nothing. */
 static void what_was_not_given_is_not_judged(void **state)
 {
     (void)state;
     for (unsigned int i = 0; i < 100; i++) {
         now_ns += 10 * MS;
-        assert_int_equal(remedy_dose(&remedy, 9, now_ns), 1);
+        assert_int_equal(remedy_dose(&remedy, 9, false, now_ns), 1);
     }
-    assert_int_equal(remedy_dose(&remedy, 0, now_ns), 0);
+    assert_int_equal(remedy_dose(&remedy, 0, true, now_ns), 0);
     assert_false(remedy.works);
 }
 
@@ -141,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup(what_has_not_helped_is_doubled_in_time, at_the_start),
         cmocka_unit_test_setup(never_more_than_wait, at_the_start),
         cmocka_unit_test_setup(what_helped_once_may_help_no_longer, at_the_start),
+        cmocka_unit_test_setup(a_server_that_has_only_closed_was_not_helped, at_the_start),
         cmocka_unit_test_setup(what_was_not_given_is_not_judged, at_the_start),
     };
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "core/conn.h"
 #include "core/waits.h"
 
@@ -166,6 +167,60 @@ static void nobody_waits_for_who_has_finished_or_gone(void **state)
     assert_false(waits_for_client(process));
 }
 
+static conn_handle accepted_now(void)
+{
+    uint32_t number = conn_alloc();
+
+    atomic_store(&conn_numbered(number)->started_ns, clock_now_ns());
+    return conn_publish(number);
+}
+
+static void wait_for(conn_handle whom)
+{
+    waits_begin(whom);
+    waits_end();
+}
+
+static void a_pool_is_known_by_a_thread_that_takes_up_who_has_waited_for_it(void **state)
+{
+    uint32_t before = waits_handed_over();
+    conn_handle first = accepted_now();
+    conn_handle second = accepted_now();
+
+    (void)state;
+    wait_for(first);
+    wait_for(first);
+    conn_move(first, CONN_UNFINISHED, CONN_SHUT);
+    assert_int_equal(waits_handed_over(), before);
+    wait_for(second);
+    assert_int_equal(waits_handed_over(), before + 1);
+    wait_for(second);
+    assert_int_equal(waits_handed_over(), before + 1);
+}
+
+static void nobody_has_waited_for_a_thread_that(void **state)
+{
+    uint32_t before = waits_handed_over();
+    conn_handle first = accepted_now();
+    conn_handle second = accepted_now();
+
+    (void)state;
+    /* goes from one to another and back, */
+    wait_for(first);
+    wait_for(second);
+    wait_for(first);
+    /* was in an event loop between, */
+    conn_move(first, CONN_UNFINISHED, CONN_SHUT);
+    wait_for(WAITS_FOR_EVENTS);
+    wait_for(second);
+    /* takes one that came afterwards, */
+    conn_move(second, CONN_UNFINISHED, CONN_SHUT);
+    wait_for(accepted_now());
+    /* or is new. */
+    other(accepted_now());
+    assert_int_equal(waits_handed_over(), before);
+}
+
 /* What the parent's threads wait for is nothing to the child. */
 static void a_child_begins_anew(void **state)
 {
@@ -192,6 +247,9 @@ int main(void)
         cmocka_unit_test_setup(who_begins_to_wait_works_no_longer, nobody_waits),
         cmocka_unit_test_setup(more_threads_than_places_share_them, nobody_waits),
         cmocka_unit_test_setup(nobody_waits_for_who_has_finished_or_gone, nobody_waits),
+        cmocka_unit_test_setup(a_pool_is_known_by_a_thread_that_takes_up_who_has_waited_for_it,
+                               nobody_waits),
+        cmocka_unit_test_setup(nobody_has_waited_for_a_thread_that, nobody_waits),
         cmocka_unit_test_setup(a_child_begins_anew, nobody_waits),
     };
 
