@@ -93,7 +93,7 @@ static bool describe(const struct process *process, uint32_t number, struct cand
     candidate->handle = handle;
     candidate->source = atomic_load_explicit(&conn->source, memory_order_relaxed);
     candidate->waited_for = waits_for(process, handle);
-    candidate->stage = records_hello_stage(&wire.records, &wire.hello);
+    candidate->stage = records_hello_stage(&wire.records, &wire.hello, true);
     candidate->started_ns = atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
     record = sources_record(candidate->source);
     candidate->offender = offends(record);

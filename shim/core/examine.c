@@ -89,11 +89,12 @@ static void gather(struct process *process, conn_handle handle, enum conn_state 
                            ports_timeout_ns(port)),
         .worked_on = waits_works_for(process, handle) || is_unheard(conn),
         .had_session = atomic_load_explicit(&conn->had_session, memory_order_relaxed),
-        .hello = records_hello_stage(&wire.records, &wire.hello),
         .records = records_progress(&wire.records),
         .records_bytes = records_bytes(&wire.records),
     };
     kernel_look(fd, &facts->kernel);
+    facts->hello = records_hello_stage(&wire.records, &wire.hello,
+                                       !facts->kernel.known || facts->kernel.sent != 0);
     facts->now_ns = clock_now_ns();
 }
 

@@ -89,7 +89,7 @@ static void set_clock(struct process *process, struct conn *conn, int fd)
         if (ports_learn(listener))
             reaper_learned(process);
         stream_wire(conn, &wire);
-        if (records_hello_stage(&wire.records, &wire.hello) == HELLO_COMPLETE)
+        if (records_hello_stage(&wire.records, &wire.hello, false) == HELLO_COMPLETE)
             charge_server(conn, now, facts.quiet_ns);
         return;
     }

@@ -159,7 +159,7 @@ void stream_read_end(int fd, conn_handle handle, const void *bytes, size_t lengt
     store_wire(conn, &wire);
     if (before == 0 && key != 0)
         hellos_add(handle, key);
-    if (first || records_hello_stage(&wire.records, &wire.hello) == HELLO_COMPLETE)
+    if (first || records_hello_stage(&wire.records, &wire.hello, true) == HELLO_COMPLETE)
         pressure_got_on();
     if (progress != RECORDS_FINISHED && records_progress(&wire.records) == RECORDS_FINISHED &&
         !atomic_load_explicit(&conn->had_session, memory_order_relaxed))
@@ -175,7 +175,8 @@ void stream_written(conn_handle handle, const void *bytes, size_t length)
     if (conn == NULL)
         return;
     stream_wire(conn, &wire);
-    if (records_hello_stage(&wire.records, &wire.hello) == HELLO_COMPLETE)
+    /* Only a first answer is charged. */
+    if (records_hello_stage(&wire.records, &wire.hello, false) == HELLO_COMPLETE)
         charge_answer(conn, length);
     /* Fewer bytes say neither the one nor the other. */
     if (length < RECORDS_SERVER_HELLO_SIZE || conn_state(handle) != CONN_OPEN)

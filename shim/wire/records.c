@@ -15,7 +15,8 @@ enum phase {
 enum message {
     MESSAGE_BODY = 4, /* after so many bytes of its header */
     MESSAGE_WHOLE,    /* the record that it ends in may go on */
-    MESSAGE_TAKEN     /* nothing keeps a TLS library from looking at it */
+    MESSAGE_TAKEN,    /* nothing keeps a TLS library from looking at it */
+    MESSAGE_OTHER     /* it is no ClientHello */
 };
 
 enum {
@@ -88,8 +89,8 @@ static bool take_header_byte(struct records *records, uint8_t byte, bool server_
     }
 }
 
-/* Whatever is wrong with a message, a TLS library says so when it has all of it; of another type,
- * or of a length that no ClientHello has, it says so at once. */
+/* Whatever is wrong with a ClientHello, a TLS library says so when it has all of it. What is of
+ * another type, or of a length that none has, is no ClientHello that waits for its answer. */
 static size_t take_message_header(struct records *records, const uint8_t *bytes, size_t length)
 {
     size_t at = 0;
@@ -97,7 +98,7 @@ static size_t take_message_header(struct records *records, const uint8_t *bytes,
     for (; at < length && records->message < MESSAGE_BODY; at++, records->message++) {
         if ((records->message == 0 && bytes[at] != CLIENT_HELLO) ||
             (records->message == 1 && bytes[at] > HELLO_MAX_HIGH)) {
-            records->message = MESSAGE_WHOLE;
+            records->message = MESSAGE_OTHER;
             break;
         }
         records->body_left =
@@ -216,15 +217,9 @@ static bool take_step(struct records *records, const struct hello *hello, const 
     return true;
 }
 
-/* A TLS library waits for more of the client's first message. */
-static bool is_cut_short(const struct records *records)
-{
-    return records->phase != NOT_TLS && records->message != MESSAGE_TAKEN;
-}
-
 static bool is_followed(const struct records *records)
 {
-    return records->phase == ODD ? is_cut_short(records)
+    return records->phase == ODD ? records->message != MESSAGE_TAKEN
                                  : records_progress(records) < RECORDS_FINISHED;
 }
 
@@ -267,11 +262,15 @@ enum records_progress records_progress(const struct records *records)
     return RECORDS_NOT_TLS;
 }
 
-enum hello_stage records_hello_stage(const struct records *records, const struct hello *hello)
+enum hello_stage records_hello_stage(const struct records *records, const struct hello *hello,
+                                     bool server_has_sent)
 {
     enum hello_stage stage = hello_stage(hello);
+    bool after_plaintext = records->phase == NOT_TLS && server_has_sent;
 
-    return stage == HELLO_COMPLETE && is_cut_short(records) ? HELLO_RANDOM : stage;
+    return stage == HELLO_COMPLETE && records->message != MESSAGE_TAKEN && !after_plaintext
+               ? HELLO_RANDOM
+               : stage;
 }
 
 uint64_t records_bytes(const struct records *records)

@@ -66,13 +66,16 @@ void records_feed(struct records *records, struct hello *hello, const uint8_t *b
 enum records_progress records_progress(const struct records *records);
 
 /*
- * hello_stage(), but less than HELLO_COMPLETE while a TLS library that has read these bytes still
- * waits for more: read as records from the first byte on, they end inside a record, or before the
- * end of the first message. hello_feed() looks for a ClientHello anywhere, so a client can put one
- * where no library ever comes to it, and then seem to wait for an answer. A stream that does not
- * begin as records do (a PROXY header) is not doubted.
+ * hello_stage(), but less than HELLO_COMPLETE unless a TLS library that has read these bytes comes
+ * to the ClientHello: read as records from the first byte on, it is their first message, and the
+ * record that it ends in is complete. hello_feed() looks for a ClientHello anywhere, so a client
+ * can put one where no library ever looks, and then seem to wait for an answer; what is no record
+ * here may be one to a library that still waits for its rest. Only after a plaintext phase, where
+ * the server has sent something (`server_has_sent`, in doubt true), bytes that are no records are
+ * not doubted.
  */
-enum hello_stage records_hello_stage(const struct records *records, const struct hello *hello);
+enum hello_stage records_hello_stage(const struct records *records, const struct hello *hello,
+                                     bool server_has_sent);
 
 /*
  * How many bytes were fed, to be compared with the kernel's tcpi_bytes_received less what is

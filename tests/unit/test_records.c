@@ -142,13 +142,13 @@ static void add_usual(struct bytes *to)
     add(to, usual->bytes, usual->hello);
 }
 
-static enum hello_stage stage_of(const struct bytes *stream)
+static enum hello_stage stage_of(const struct bytes *stream, bool server_has_sent)
 {
     struct follower follower = {0};
 
     fed_in_pieces(stream->at, stream->length, SIZE_MAX);
     feed(&follower, stream->at, stream->length, false);
-    return records_hello_stage(&follower.records, &follower.hello);
+    return records_hello_stage(&follower.records, &follower.hello, server_has_sent);
 }
 
 static void a_hello_is_complete_as_it_was(void **state)
@@ -159,7 +159,7 @@ static void a_hello_is_complete_as_it_was(void **state)
         struct follower follower = {0};
 
         for (size_t length = 0; length <= stream->length; length++) {
-            assert_int_equal(records_hello_stage(&follower.records, &follower.hello),
+            assert_int_equal(records_hello_stage(&follower.records, &follower.hello, false),
                              hello_stage(&follower.hello));
             if (length < stream->length)
                 feed_part(&follower, stream->bytes, length, length + 1, stream->before_server);
@@ -187,6 +187,12 @@ static void a_hello_where_no_library_looks_is_not_complete(void **state)
         DECOY("\25\3\1\0\2\1\132\277\3\1\100\0"),
         DECOY("\26\3\1\0\4\1\0\0\5\26\3\1\100\0"),
         DECOY("\26\3\1\0\0\26\3\1\100\0"),
+        DECOY("\277\377\0\0\0"),                   /* GnuTLS takes any such bit for SSL 2 */
+        DECOY("\26\0\0\77\377"),                   /* wolfSSL takes any version */
+        DECOY("\27\0\0\77\377"),                   /* ... and type */
+        DECOY("\26\3\1\110\1"),                    /* too long for a record */
+        DECOY("\26\3\1\0\4\0\0\0\0\27\3\3\100\0"), /* after a message of another type */
+        DECOY("\26\3\1\0\4\1\3\0\0"),              /* after one that is too long */
 #undef DECOY
     };
     struct bytes whole = {.length = 0};
@@ -197,13 +203,13 @@ static void a_hello_where_no_library_looks_is_not_complete(void **state)
 
         add(&stream, decoys[i].beginning, decoys[i].length);
         add_usual(&stream);
-        if (stage_of(&stream) != HELLO_RANDOM)
-            fail_msg("decoy %zu: stage %d", i, stage_of(&stream));
+        if (stage_of(&stream, false) != HELLO_RANDOM)
+            fail_msg("decoy %zu: stage %d", i, stage_of(&stream, false));
     }
     /* The message is there, its record goes on. */
     add_usual(&whole);
     whole.at[3] = 0x3f;
-    assert_int_equal(stage_of(&whole), HELLO_RANDOM);
+    assert_int_equal(stage_of(&whole, false), HELLO_RANDOM);
 }
 
 /* All that a library waits for is there: it is the server's turn, if only to say what is wrong. */
@@ -214,13 +220,8 @@ static void a_hello_where_a_library_looks_is_complete(void **state)
         size_t length;
     } prefixes[] = {
 #define PREFIX(literal) {literal, sizeof(literal) - 1}
-        PREFIX("PROXY TCP4 192.0.2.1 192.0.2.2 5635 443\r\n"),
-        PREFIX("\r\n\r\n\0\r\nQUIT\n\41\21\0\14\26\3\1\100\26\3\1\1\26\3\1\273"),
-        PREFIX("\0\0\0\10\4\322\26\57"), /* PostgreSQL's SSLRequest */
-        PREFIX("\25\3\1\0\2\1\132"),     /* an alert: OpenSSL passes it over */
-        PREFIX("\26\3\1\0\0"),           /* an empty record */
-        PREFIX("\26\3\1\110\1"),         /* too long for a record */
-        PREFIX("\26\2\1\100\0"),         /* of no version */
+        PREFIX("\25\3\1\0\2\1\132"), /* an alert: OpenSSL passes it over */
+        PREFIX("\26\3\1\0\0"),       /* an empty record */
 #undef PREFIX
     };
 
@@ -230,7 +231,32 @@ static void a_hello_where_a_library_looks_is_complete(void **state)
 
         add(&stream, prefixes[i].beginning, prefixes[i].length);
         add_usual(&stream);
-        assert_int_equal(stage_of(&stream), HELLO_COMPLETE);
+        assert_int_equal(stage_of(&stream, false), HELLO_COMPLETE);
+    }
+}
+
+/* It counts where the server has answered what came before. */
+static void a_hello_after_plaintext_waits_for_no_first_answer(void **state)
+{
+    static const struct {
+        const char *beginning;
+        size_t length;
+    } phases[] = {
+#define PHASE(literal) {literal, sizeof(literal) - 1}
+        PHASE("EHLO client.example\r\nSTARTTLS\r\n"),
+        PHASE("\0\0\0\10\4\322\26\57"), /* PostgreSQL's SSLRequest */
+        PHASE("\26\2\1\100\0"),
+#undef PHASE
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        struct bytes stream = {.length = 0};
+
+        add(&stream, phases[i].beginning, phases[i].length);
+        add_usual(&stream);
+        assert_int_equal(stage_of(&stream, false), HELLO_RANDOM);
+        assert_int_equal(stage_of(&stream, true), HELLO_COMPLETE);
     }
 }
 
@@ -241,9 +267,9 @@ static void a_hello_of_ssl_2_is_complete_with_its_record(void **state)
     (void)state;
     ADD(&stream, "\200\37\1\3\3\0\6\0\0\0\20\0\0\234\0\0\57");
     ADD(&stream, "0123456789abcde");
-    assert_int_equal(stage_of(&stream), HELLO_PARTIAL);
+    assert_int_equal(stage_of(&stream, false), HELLO_PARTIAL);
     ADD(&stream, "f");
-    assert_int_equal(stage_of(&stream), HELLO_COMPLETE);
+    assert_int_equal(stage_of(&stream, false), HELLO_COMPLETE);
 }
 
 static void a_plaintext_beginning_is_not_followed(void **state)
@@ -506,6 +532,7 @@ int main(void)
         cmocka_unit_test(a_hello_is_complete_as_it_was),
         cmocka_unit_test(a_hello_where_no_library_looks_is_not_complete),
         cmocka_unit_test(a_hello_where_a_library_looks_is_complete),
+        cmocka_unit_test(a_hello_after_plaintext_waits_for_no_first_answer),
         cmocka_unit_test(a_hello_of_ssl_2_is_complete_with_its_record),
         cmocka_unit_test(a_plaintext_beginning_is_not_followed),
         cmocka_unit_test(what_is_no_client_hello_is_not_followed),
