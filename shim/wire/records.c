@@ -1,5 +1,13 @@
 #include "wire/records.h"
 
+/* What a proxy says of the client, in front of the client's own bytes. */
+enum proxy {
+    PROXY_POSSIBLE, /* before the first byte of the stream */
+    PROXY_LINE,     /* version 1: a line */
+    PROXY_BLOCK,    /* version 2: a signature, a version, a family, a length, and so many bytes */
+    PROXY_OVER
+};
+
 enum phase {
     HELLO,          /* up to the end of the first ClientHello */
     FLIGHT,         /* after it, no ChangeCipherSpec yet */
@@ -35,8 +43,84 @@ enum {
     ALERT_FATAL = 2,
     HELLO_MAX_HIGH = 2, /* of the 24-bit length, as in hello.c */
     RANDOM_AT = 4 + 2,
-    RANDOM_END = RANDOM_AT + 32
+    RANDOM_END = RANDOM_AT + 32,
+    PROXY_LINE_MAX = 107,
+    PROXY_SIGNATURE = 12,
+    PROXY_LENGTH_AT = 14,
+    PROXY_BLOCK_HEADER = 16
 };
+
+static const uint8_t proxy_line[] = {'P', 'R', 'O', 'X', 'Y', ' '};
+static const uint8_t proxy_signature[PROXY_SIGNATURE] = {'\r', '\n', '\r', '\n', 0,   '\r',
+                                                         '\n', 'Q',  'U',  'I',  'T', '\n'};
+
+static bool in_proxy_header(const struct records *records)
+{
+    return records->proxy == PROXY_LINE || records->proxy == PROXY_BLOCK;
+}
+
+static void begin_stream(struct records *records, uint8_t byte)
+{
+    if (byte == proxy_line[0]) {
+        records->proxy = PROXY_LINE;
+    } else if (byte == proxy_signature[0]) {
+        records->proxy = PROXY_BLOCK;
+    } else {
+        records->proxy = PROXY_OVER;
+    }
+}
+
+/* The records begin behind it, as if nothing had been before. */
+static void end_proxy_header(struct records *records, struct hello *hello)
+{
+    *records = (struct records){.bytes = records->bytes, .proxy = PROXY_OVER};
+    *hello = (struct hello){0};
+}
+
+/* False: it is no PROXY header. */
+static bool take_line_byte(struct records *records, struct hello *hello, uint8_t byte)
+{
+    unsigned at = records->second++;
+
+    if (at < sizeof(proxy_line)) {
+        return byte == proxy_line[at];
+    }
+    if (records->type == '\r' && byte == '\n') {
+        end_proxy_header(records, hello);
+        return true;
+    }
+    records->type = byte;
+    return records->second < PROXY_LINE_MAX;
+}
+
+static bool take_block(struct records *records, struct hello *hello, const uint8_t *bytes,
+                       size_t length)
+{
+    unsigned at = records->second;
+
+    if (at < PROXY_SIGNATURE && bytes[0] != proxy_signature[at]) {
+        return false;
+    }
+    if (at < PROXY_BLOCK_HEADER) {
+        records->second++;
+        if (at >= PROXY_LENGTH_AT) {
+            records->left = (uint16_t)(records->left << 8 | bytes[0]);
+        }
+    } else {
+        records->left = (uint16_t)(records->left - length);
+    }
+    if (records->second == PROXY_BLOCK_HEADER && records->left == 0) {
+        end_proxy_header(records, hello);
+    }
+    return true;
+}
+
+static bool take_proxy_header(struct records *records, struct hello *hello, const uint8_t *bytes,
+                              size_t length)
+{
+    return records->proxy == PROXY_LINE ? take_line_byte(records, hello, bytes[0])
+                                        : take_block(records, hello, bytes, length);
+}
 
 static bool type_fits(const struct records *records, uint8_t type)
 {
@@ -167,12 +251,20 @@ static void record_complete(struct records *records)
     }
 }
 
+/* Whether the next byte is looked at by itself. */
+static bool goes_byte_by_byte(const struct records *records, const struct hello *hello)
+{
+    if (in_proxy_header(records)) {
+        return records->proxy == PROXY_LINE || records->second < PROXY_BLOCK_HEADER;
+    }
+    return records->header < RECORD_HEADER ||
+           (records->phase == HELLO && hello_stage(hello) < HELLO_RANDOM);
+}
+
 /* How many of the next bytes can be taken at once. */
 static size_t step_length(const struct records *records, const struct hello *hello, size_t length)
 {
-    bool header = records->header < RECORD_HEADER;
-
-    if (header || (records->phase == HELLO && hello_stage(hello) < HELLO_RANDOM)) {
+    if (goes_byte_by_byte(records, hello)) {
         return 1;
     }
     return length < records->left ? length : records->left;
@@ -185,9 +277,15 @@ static void lose_track(struct records *records)
 }
 
 /* False: these are no records. */
-static bool take_step(struct records *records, const struct hello *hello, const uint8_t *bytes,
+static bool take_step(struct records *records, struct hello *hello, const uint8_t *bytes,
                       size_t length, bool server_has_sent)
 {
+    if (records->proxy == PROXY_POSSIBLE) {
+        begin_stream(records, bytes[0]);
+    }
+    if (in_proxy_header(records)) {
+        return take_proxy_header(records, hello, bytes, length);
+    }
     if (records->header < RECORD_HEADER) {
         if (!take_header_byte(records, bytes[0], server_has_sent)) {
             return false;
@@ -247,7 +345,7 @@ enum records_progress records_progress(const struct records *records)
 {
     switch ((enum phase)records->phase) {
     case HELLO:
-        return records->bytes == 0 ? RECORDS_NOTHING : RECORDS_PARTIAL_HELLO;
+        return records->header == 0 && !records->later ? RECORDS_NOTHING : RECORDS_PARTIAL_HELLO;
     case FLIGHT:
     case CHANGED:
     case FINISHED_BEGUN:

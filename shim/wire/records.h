@@ -17,6 +17,9 @@
  * of type 23 from a hostile client, that is sent after the server's flight; a client certificate in
  * TLS 1.3. An SSLv2-compatible ClientHello is RECORDS_NOT_TLS.
  *
+ * A PROXY header (version 1 or 2, as haproxy's proxy-protocol.txt has it) at the very beginning is
+ * passed over: what follows it is the first byte, and a ClientHello that lay in it is forgotten.
+ *
  * The follower feeds the connection's `struct hello` on the way: call hello_feed() or
  * records_feed() for a byte, never both.
  *
@@ -30,7 +33,7 @@
 
 /* In this order: it never goes back. FINISHED and NOT_TLS are final. */
 enum records_progress {
-    RECORDS_NOTHING,       /* no byte yet */
+    RECORDS_NOTHING,       /* no byte yet, but of a PROXY header */
     RECORDS_PARTIAL_HELLO, /* the ClientHello has begun */
     RECORDS_HELLO,         /* it is complete, the client's finishing flight is not */
     RECORDS_FINISHED,      /* the client has done its part */
@@ -40,16 +43,18 @@ enum records_progress {
 /* All zero at the start. The fields are private to records.c. Two uint64_t words. */
 struct records {
     uint64_t bytes; /* fed so far */
-    uint16_t left;  /* payload bytes of the current record still to come */
-    uint8_t type;   /* of the current record */
-    uint8_t second; /* bytes after a ChangeCipherSpec that agree with a second ClientHello */
+    uint16_t left;  /* payload bytes of the current record (or header) still to come */
+    uint8_t type;   /* of the current record; the last byte of a PROXY line */
+    uint8_t second; /* bytes after a ChangeCipherSpec that agree with a second ClientHello; bytes of
+                       a PROXY header */
     uint32_t body_left : 18;   /* bytes of the first message's body still to come */
     uint32_t message : 3;      /* bytes of its header seen, then enum message of records.c */
     uint32_t header : 3;       /* bytes of the current record header seen */
     uint32_t phase : 3;        /* enum phase of records.c */
     uint32_t after_server : 1; /* the current record began after the server had sent */
     uint32_t later : 1;        /* the current record is not the first */
-    uint32_t unused : 3;
+    uint32_t proxy : 2;        /* enum proxy of records.c */
+    uint32_t unused : 1;
 };
 _Static_assert(sizeof(struct records) == 16, "a connection stores it in two words");
 

@@ -235,6 +235,109 @@ static void a_hello_where_a_library_looks_is_complete(void **state)
     }
 }
 
+#define BLOCK "\r\n\r\n\0\r\nQUIT\n"
+
+static const struct {
+    const char *at;
+    size_t length;
+} proxy_headers[] = {
+#define HEADER(literal)                                                                            \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
+    HEADER("PROXY TCP4 192.0.2.1 192.0.2.2 5635 443\r\n"),
+    HEADER("PROXY UNKNOWN\r\n"),
+    HEADER("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+           "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"),
+    HEADER(BLOCK "\40\0\0\0"),
+    HEADER(BLOCK "\41\21\0\14\26\3\1\100\26\3\1\1\26\3\1\273"),
+    HEADER(BLOCK "\41\21\0\14\300\0\2\1\300\0\2\2\26\3\1\26"),
+#undef HEADER
+};
+
+static void a_proxy_header_is_passed_over(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(proxy_headers) / sizeof(proxy_headers[0]); i++) {
+        const struct client_stream *usual = stream_named("tls12");
+        struct bytes stream = {.length = 0};
+        size_t before;
+
+        add(&stream, proxy_headers[i].at, proxy_headers[i].length);
+        assert_int_equal(of(&stream, SIZE_MAX), RECORDS_NOTHING);
+        before = stream.length + usual->before_server;
+        add(&stream, usual->bytes, usual->hello - 1);
+        assert_int_equal(of(&stream, before), RECORDS_PARTIAL_HELLO);
+        add(&stream, usual->bytes + usual->hello - 1, 1);
+        assert_int_equal(of(&stream, before), RECORDS_HELLO);
+        assert_int_equal(stage_of(&stream, false), HELLO_COMPLETE);
+        add(&stream, usual->bytes + usual->hello, usual->handshake - usual->hello);
+        assert_int_equal(of(&stream, before), RECORDS_FINISHED);
+    }
+}
+
+static void a_hello_inside_of_a_proxy_header_is_forgotten(void **state)
+{
+    struct bytes stream = {.length = 0};
+    size_t header;
+
+    (void)state;
+    ADD(&stream, BLOCK "\41\21");
+    ADD(&stream, "\0\0");
+    add_usual(&stream);
+    stream.at[14] = (uint8_t)((stream.length - 16) >> 8);
+    stream.at[15] = (uint8_t)(stream.length - 16);
+    assert_int_equal(stage_of(&stream, true), HELLO_NONE);
+    header = stream.length--;
+    assert_int_equal(stage_of(&stream, false), HELLO_RANDOM);
+    stream.length = header;
+    add_usual(&stream);
+    assert_int_equal(stage_of(&stream, false), HELLO_COMPLETE);
+}
+
+/* The records behind it are followed, so no ClientHello can be hidden there either. */
+static void a_hello_that_is_hidden_behind_a_proxy_header_is_not_complete(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(proxy_headers) / sizeof(proxy_headers[0]); i++) {
+        struct bytes stream = {.length = 0};
+
+        add(&stream, proxy_headers[i].at, proxy_headers[i].length);
+        ADD(&stream, "\26\3\1\77\377\0\0\0\0");
+        add_usual(&stream);
+        assert_int_not_equal(stage_of(&stream, false), HELLO_COMPLETE);
+    }
+}
+
+static void what_is_no_proxy_header_is_not_passed_over(void **state)
+{
+    static const struct {
+        const char *at;
+        size_t length;
+    } beginnings[] = {
+#define BEGINNING(literal) {literal, sizeof(literal) - 1}
+        BEGINNING("PROXY\r\n"),
+        BEGINNING("POST / HTTP/1.1\r\n"),
+        BEGINNING(
+            "PROXY one more byte than the longest line that there may be, of which one cannot say "
+            "what it is, but long 34\r\n"),
+        BEGINNING("\r\nQUIT\r\n"),
+        BEGINNING("\r\n\r\n\0\r\nQUIT\r\41\21\0\0"),
+#undef BEGINNING
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+        struct bytes stream = {.length = 0};
+
+        add(&stream, beginnings[i].at, beginnings[i].length);
+        assert_int_equal(of(&stream, 0), RECORDS_NOT_TLS);
+        add_usual(&stream);
+        assert_int_equal(of(&stream, 0), RECORDS_NOT_TLS);
+        assert_int_equal(stage_of(&stream, true), HELLO_COMPLETE);
+    }
+}
+
 /* It counts where the server has answered what came before. */
 static void a_hello_after_plaintext_waits_for_no_first_answer(void **state)
 {
@@ -532,6 +635,10 @@ int main(void)
         cmocka_unit_test(a_hello_is_complete_as_it_was),
         cmocka_unit_test(a_hello_where_no_library_looks_is_not_complete),
         cmocka_unit_test(a_hello_where_a_library_looks_is_complete),
+        cmocka_unit_test(a_proxy_header_is_passed_over),
+        cmocka_unit_test(a_hello_inside_of_a_proxy_header_is_forgotten),
+        cmocka_unit_test(a_hello_that_is_hidden_behind_a_proxy_header_is_not_complete),
+        cmocka_unit_test(what_is_no_proxy_header_is_not_passed_over),
         cmocka_unit_test(a_hello_after_plaintext_waits_for_no_first_answer),
         cmocka_unit_test(a_hello_of_ssl_2_is_complete_with_its_record),
         cmocka_unit_test(a_plaintext_beginning_is_not_followed),
