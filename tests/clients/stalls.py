@@ -208,6 +208,25 @@ def nested_decoy(connection, plan):
     connection.hold(plan.limit)
 
 
+def ssl2_decoy(connection, plan):
+    """... behind what only some take for the length of a record of SSL 2."""
+    connection.send(b"\xbf\xff\x00\x00\x00" + b"\x00" * 4 + Tls().hello())
+    connection.hold(plan.limit)
+
+
+def version_decoy(connection, plan):
+    """... inside a record of a version that only some take."""
+    connection.send(b"\x16\x00\x00\x3f\xff" + b"\x00" * 4 + Tls().hello())
+    connection.hold(plan.limit)
+
+
+def proxy_decoy(connection, plan):
+    """... inside the first record behind a PROXY header."""
+    connection.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 5635 443\r\n")
+    connection.send(b"\x16\x03\x01\x3f\xff" + b"\x00" * 4 + Tls().hello())
+    connection.hold(plan.limit)
+
+
 def deaf(connection, plan):
     """A full ClientHello, and the answer to it is not read until long after the deadline."""
     connection.send(Tls().hello())
@@ -336,6 +355,9 @@ STALLING = {
     "zero-hello": zero_hello,
     "decoy": decoy,
     "nested-decoy": nested_decoy,
+    "ssl2-decoy": ssl2_decoy,
+    "version-decoy": version_decoy,
+    "proxy-decoy": proxy_decoy,
     "deaf": deaf,
     "halfway12": halfway12,
     "halfway13": halfway13,
@@ -351,7 +373,8 @@ GOOD = {
 }
 PLAIN = {"plain": plain, "plain-idle": plain_idle}
 # These never make the server send a byte, so they must not receive one.
-UNANSWERED = {"silent", "byte", "half-hello", "decoy", "nested-decoy"}
+UNANSWERED = {"silent", "byte", "half-hello", "decoy", "nested-decoy", "ssl2-decoy", "version-decoy",
+              "proxy-decoy"}
 
 
 @dataclasses.dataclass
