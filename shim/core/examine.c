@@ -22,6 +22,7 @@
 #define LEFT_LYING_NS (30 * CLOCK_MILLISECOND)
 #define AGAIN_SOON_NS (20 * CLOCK_MILLISECOND)
 #define UNHEARD_MOST  8 /* deadlines in all */
+#define AGAIN_LATE_NS (60 * CLOCK_SECOND)
 
 /* A duplicate of the connection's socket, and of no other: the cookie says so. Its descriptor may
  * have been closed behind our back, and the connection live on under another number. */
@@ -125,6 +126,19 @@ static void shut(struct process *process, conn_handle handle, int fd, const stru
     shutdown(fd, SHUT_RDWR);
 }
 
+/* When to look again at what may differ for a moment or for ever: soon, then ever more seldom, so
+ * that a thousand idle clients of the second kind cost nothing. */
+static uint64_t more_seldom_ns(const struct facts *facts)
+{
+    uint64_t span = facts->now_ns - facts->deadline_ns;
+
+    if (span < AGAIN_SOON_NS)
+        span = AGAIN_SOON_NS;
+    if (span > AGAIN_LATE_NS)
+        span = AGAIN_LATE_NS;
+    return clock_after_ns(facts->now_ns, span);
+}
+
 static enum examined carry_out(struct process *process, conn_handle handle, enum conn_state state,
                                int fd, const struct facts *facts, uint64_t *again_ns)
 {
@@ -152,6 +166,11 @@ static enum examined carry_out(struct process *process, conn_handle handle, enum
         *again_ns = clock_after_ns(facts->now_ns, AGAIN_SOON_NS);
         if (*again_ns < atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed))
             *again_ns = atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
+        return EXAMINED_AGAIN;
+    case VERDICT_ABSTAIN_ANSWERED:
+        if (!verdict_may_pass(facts))
+            return EXAMINED_PARKED;
+        *again_ns = more_seldom_ns(facts);
         return EXAMINED_AGAIN;
     default:
         return EXAMINED_PARKED;

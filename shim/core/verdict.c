@@ -14,11 +14,15 @@ static enum verdict shut(const struct facts *facts)
 }
 
 /* A TLS stack that no hook sees: the client's records tell, if all of its bytes were seen. */
-static bool unfinished_on_the_wire(const struct facts *facts)
+static bool unfinished_in_its_records(const struct facts *facts)
 {
     return !facts->had_session &&
-           facts->records_bytes == facts->kernel.received - facts->kernel.unread &&
            (facts->records == RECORDS_PARTIAL_HELLO || facts->records == RECORDS_HELLO);
+}
+
+static bool all_was_seen(const struct facts *facts)
+{
+    return facts->records_bytes == facts->kernel.received - facts->kernel.unread;
 }
 
 /* Only the client's time is charged. */
@@ -43,7 +47,8 @@ enum verdict verdict_of(const struct facts *facts)
             return VERDICT_ABSTAIN_PLAIN;
         if (!facts->kernel.known)
             return VERDICT_ABSTAIN_BLIND;
-        if (answered && !facts->owns_waiting && !unfinished_on_the_wire(facts))
+        if (answered && !facts->owns_waiting &&
+            !(unfinished_in_its_records(facts) && all_was_seen(facts)))
             return VERDICT_ABSTAIN_ANSWERED;
         /* Answered, so there was a plaintext phase: the clock is that of the handshake, and all
          * that is known of it is that it is one of those that wait. */
@@ -53,6 +58,11 @@ enum verdict verdict_of(const struct facts *facts)
     if (server_is_late(facts))
         return VERDICT_SERVER_LATE;
     return shut(facts);
+}
+
+bool verdict_may_pass(const struct facts *facts)
+{
+    return verdict_of(facts) == VERDICT_ABSTAIN_ANSWERED && unfinished_in_its_records(facts);
 }
 
 const char *verdict_reason(enum verdict verdict)

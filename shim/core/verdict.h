@@ -50,6 +50,11 @@ static inline bool verdict_shuts(enum verdict verdict)
     return verdict >= VERDICT_SHUT_SILENT && verdict <= VERDICT_SHUT_HALFWAY;
 }
 
+/* Whether it is VERDICT_ABSTAIN_ANSWERED for this moment, perhaps: the wire says that the handshake
+ * is unfinished, and only the counts of the client's bytes differ. They are not taken all at once,
+ * so a byte that comes meanwhile is enough; if someone else has read some, they differ for ever. */
+bool verdict_may_pass(const struct facts *facts);
+
 /* One or two words for the log: "silent", "partial hello", "halfway", "server late" … */
 const char *verdict_reason(enum verdict verdict);
 

@@ -19,8 +19,11 @@
 #include "core/own.h"
 #include "core/ports.h"
 #include "core/process.h"
+#include "core/stream.h"
 
-#define LISTENER 7
+#include "client_streams.h"
+
+#define LISTENER 8
 
 static const struct settings settings = {.enabled = true, .timeout_ns = 1};
 static struct process *process;
@@ -29,6 +32,7 @@ static int client;
 static int server;
 static void (*meanwhile)(void);
 static uint64_t answered_ns; /* so long ago the server has sent something; 0: never */
+static uint64_t unseen;      /* bytes of the client that somebody else has read */
 
 void __real_kernel_look(int fd, struct kernel_facts *facts);
 void __wrap_kernel_look(int fd, struct kernel_facts *facts);
@@ -40,6 +44,7 @@ void __wrap_kernel_look(int fd, struct kernel_facts *facts)
         facts->sent = 1;
         facts->answered_ns = answered_ns;
     }
+    facts->received += unseen;
     if (meanwhile != NULL)
         meanwhile();
 }
@@ -66,6 +71,7 @@ static int client_comes(void **state)
     conn_move(handle, CONN_IN(CONN_OPEN), CONN_HANDSHAKE);
     meanwhile = NULL;
     answered_ns = 0;
+    unseen = 0;
     return handle != 0 ? 0 : -1;
 }
 
@@ -153,6 +159,78 @@ static void a_deadline_that_moves_meanwhile_is_kept(void **state)
     assert_alive();
 }
 
+/* As far as its hello, on a TLS port, with a TLS stack that no hook sees. */
+static void read_unseen(size_t length)
+{
+    const struct client_stream *stream = &client_streams[0];
+    uint32_t listener = 7;
+
+    assert_true(length <= stream->length);
+    ports_learn(listener);
+    atomic_store(&conn_numbered(conn_number(handle))->listener, listener);
+    conn_move(handle, CONN_IN(CONN_HANDSHAKE), CONN_OPEN);
+    answered_ns = 1;
+    assert_int_equal(send(client, stream->bytes, length, 0), length);
+    for (size_t at = 0; at < length;) {
+        char bytes[4096];
+        ssize_t more = recv(server, bytes, sizeof(bytes), 0);
+
+        assert_true(more > 0);
+        stream_read_end(server, handle, bytes, (size_t)more);
+        at += (size_t)more;
+    }
+}
+
+static void bytes_that_differ_for_a_moment_are_looked_at_again_soon(void **state)
+{
+    uint64_t again = 0;
+    uint64_t now;
+
+    (void)state;
+    read_unseen(client_streams[0].hello);
+    unseen = 1;
+    atomic_store(&conn_numbered(conn_number(handle))->deadline_ns, clock_now_ns());
+    now = clock_now_ns();
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_AGAIN);
+    assert_in_range(again, now + CLOCK_MILLISECOND, now + CLOCK_SECOND);
+    assert_alive();
+    unseen = 0;
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_DONE);
+    assert_int_equal(conn_state(handle), CONN_SHUT);
+}
+
+static void bytes_that_differ_for_ever_are_looked_at_ever_more_seldom(void **state)
+{
+    uint64_t again = 0;
+    uint64_t now;
+
+    (void)state;
+    read_unseen(client_streams[0].hello);
+    unseen = 100;
+    atomic_store(&conn_numbered(conn_number(handle))->deadline_ns,
+                 clock_now_ns() - 10 * CLOCK_SECOND);
+    now = clock_now_ns();
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_AGAIN);
+    assert_in_range(again, now + 10 * CLOCK_SECOND, now + 11 * CLOCK_SECOND);
+    atomic_store(&conn_numbered(conn_number(handle))->deadline_ns, 1);
+    now = clock_now_ns();
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_AGAIN);
+    assert_in_range(again, now + 10 * CLOCK_SECOND, now + 100 * CLOCK_SECOND);
+    assert_alive();
+}
+
+static void who_has_finished_on_the_wire_is_not_looked_at_again(void **state)
+{
+    uint64_t again = 0;
+
+    (void)state;
+    read_unseen(client_streams[0].handshake);
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_PARKED);
+    unseen = 1;
+    assert_int_equal(examine_at(process, handle, server, &again), EXAMINED_PARKED);
+    assert_alive();
+}
+
 /* What the server has read and does not look at is its own time, but not for ever. */
 static void what_is_not_looked_at_gives_time_up_to_a_bound(void **state)
 {
@@ -195,6 +273,9 @@ int main(void)
         WITH_CLIENT(a_deadline_that_moves_meanwhile_is_kept),
         WITH_CLIENT(what_is_not_looked_at_gives_time_up_to_a_bound),
         WITH_CLIENT(shut_by_the_pigeonhole_it_teaches_no_port),
+        WITH_CLIENT(bytes_that_differ_for_a_moment_are_looked_at_again_soon),
+        WITH_CLIENT(bytes_that_differ_for_ever_are_looked_at_ever_more_seldom),
+        WITH_CLIENT(who_has_finished_on_the_wire_is_not_looked_at_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

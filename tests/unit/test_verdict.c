@@ -333,6 +333,30 @@ static void time_never_saves_a_stalled_client(void **state)
     }
 }
 
+static void only_counts_that_differ_may_pass(void **state)
+{
+    struct facts facts = {DUE,
+                          KERNEL,
+                          .tls_port = true,
+                          .hello = HELLO_COMPLETE,
+                          .records = RECORDS_HELLO,
+                          .records_bytes = 517,
+                          .kernel.received = 518,
+                          .kernel.sent = 1500};
+
+    (void)state;
+    assert_true(verdict_may_pass(&facts));
+    facts.had_session = true;
+    assert_false(verdict_may_pass(&facts));
+    facts.had_session = false;
+    facts.records = RECORDS_FINISHED;
+    assert_false(verdict_may_pass(&facts));
+    facts.records = RECORDS_HELLO;
+    facts.kernel.received = 517;
+    assert_false(verdict_may_pass(&facts));
+    assert_true(verdict_shuts(verdict_of(&facts)));
+}
+
 static void each_verdict_has_its_reason(void **state)
 {
     (void)state;
@@ -364,6 +388,7 @@ int main(void)
         cmocka_unit_test(every_row),
         cmocka_unit_test(nothing_else_is_shut),
         cmocka_unit_test(time_never_saves_a_stalled_client),
+        cmocka_unit_test(only_counts_that_differ_may_pass),
         cmocka_unit_test(each_verdict_has_its_reason),
         cmocka_unit_test(three_verdicts_shut),
     };
