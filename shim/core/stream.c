@@ -19,7 +19,7 @@ static void load_words(const _Atomic uint64_t *from, void *to, size_t size)
     uint64_t words[4];
 
     for (size_t i = 0; i < size / sizeof(words[0]); i++)
-        words[i] = atomic_load_explicit(&from[i], memory_order_relaxed);
+        words[i] = atomic_load_explicit(&from[i], memory_order_acquire);
     memcpy(to, words, size);
 }
 
@@ -28,14 +28,19 @@ static void store_words(_Atomic uint64_t *to, const void *from, size_t size)
     uint64_t words[4];
 
     memcpy(words, from, size);
-    for (size_t i = 0; i < size / sizeof(words[0]); i++)
-        atomic_store_explicit(&to[i], words[i], memory_order_relaxed);
+    for (size_t i = size / sizeof(words[0]); i-- > 0;)
+        atomic_store_explicit(&to[i], words[i], memory_order_release);
 }
+
+/* The count of bytes, which is the first word of the records, is loaded first and stored last: who
+ * finds that all of the kernel's bytes were seen must not find the progress before the last of
+ * them. The other way round does no harm, for it never goes back. */
+_Static_assert(offsetof(struct records, bytes) == 0, "the first word");
 
 void stream_wire(const struct conn *conn, struct wire *wire)
 {
-    load_words(conn->hello, &wire->hello, sizeof(wire->hello));
     load_words(conn->records, &wire->records, sizeof(wire->records));
+    load_words(conn->hello, &wire->hello, sizeof(wire->hello));
 }
 
 static void store_wire(struct conn *conn, const struct wire *wire)

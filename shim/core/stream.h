@@ -32,7 +32,8 @@ conn_handle stream_waited(int fd);
 /* The server has sent these bytes on an unfinished connection. */
 void stream_written(conn_handle handle, const void *bytes, size_t length);
 
-/* What was seen of this connection. */
+/* What was seen of this connection: at least what records_bytes() counts, even if another thread
+ * reads at this moment. */
 struct wire {
     struct hello hello;
     struct records records;
