@@ -45,6 +45,11 @@ clients() {
     clients silent version-decoy decoy
 }
 
+@test "an urgent byte does not make a client one whose bytes somebody else reads" {
+    start lighttpd-wolfssl
+    clients halfway13 urgent
+}
+
 @test "behind a PROXY header" {
     BIND_OPTIONS=accept-proxy
     export BIND_OPTIONS

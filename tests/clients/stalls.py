@@ -250,6 +250,15 @@ def _halfway(connection, plan, version):
     connection.hold(plan.limit)
 
 
+def urgent(connection, plan):
+    """... but for an urgent byte, which counts as received and is never read."""
+    tls = Tls()
+    connection.send(tls.hello())
+    tls.read_flight(connection)
+    connection.sock.send(b"!", socket.MSG_OOB)
+    connection.hold(plan.limit)
+
+
 def good(connection, plan):
     """Finishes at once, is served, is idle for two and a half deadlines, is served again."""
     tls = Tls()
@@ -361,6 +370,7 @@ STALLING = {
     "deaf": deaf,
     "halfway12": halfway12,
     "halfway13": halfway13,
+    "urgent": urgent,
 }
 GOOD = {
     "good": good,
