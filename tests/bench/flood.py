@@ -23,6 +23,7 @@ import sys
 import time
 
 import machine
+import tempfile
 
 sys.path.insert(0, os.path.join(machine.ROOT, "tests", "clients"))
 import processes  # noqa: E402
@@ -125,8 +126,8 @@ class Running:
     def __init__(self, stage, cell, settings):
         self.server = SERVERS[cell.server]
         self.port = machine.free_port()
-        self.directory = stage.path(f"{cell.server}.{self.port}")
-        os.mkdir(self.directory, 0o755)
+        self.directory = tempfile.mkdtemp(prefix=f"{cell.server}.", dir=stage.directory)
+        os.chmod(self.directory, 0o755)
         self.log = os.path.join(self.directory, "shakeout.log")
         run = os.path.join(self.directory, "run")
         with open(run, "w", encoding="utf-8") as file:
