@@ -49,32 +49,32 @@ static bool takes_next(struct pressure_door *door, int listener, int *fd, sockle
     return answer == PRESSURE_TAKE_NEXT;
 }
 
-/* Without an address the kernel looks at no length either, wherever it points to. */
-static socklen_t *length_of(const struct sockaddr *address, socklen_t *length)
+/* Without an address the kernel looks at no length either, wherever it points to: nor do we. */
+static socklen_t room_for(const struct sockaddr *address, socklen_t **length)
 {
-    return address != NULL ? length : NULL;
+    if (address == NULL)
+        *length = NULL;
+    return *length != NULL ? **length : 0;
 }
 
 HOOK int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    socklen_t *told = length_of(address, length);
-    socklen_t room = told != NULL ? *told : 0;
+    socklen_t room = room_for(address, &length);
     struct pressure_door door = {0};
     int result = next_libc()->accept(fd, address, length);
 
-    while (takes_next(&door, fd, &result, told, room))
+    while (takes_next(&door, fd, &result, length, room))
         result = next_libc()->accept(fd, address, length);
     return accepted(fd, result);
 }
 
 HOOK int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    socklen_t *told = length_of(address, length);
-    socklen_t room = told != NULL ? *told : 0;
+    socklen_t room = room_for(address, &length);
     struct pressure_door door = {0};
     int result = next_libc()->accept4(fd, address, length, flags);
 
-    while (takes_next(&door, fd, &result, told, room))
+    while (takes_next(&door, fd, &result, length, room))
         result = next_libc()->accept4(fd, address, length, flags);
     return accepted(fd, result);
 }

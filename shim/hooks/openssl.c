@@ -93,24 +93,26 @@ static void begin(const struct openssl *library, const SSL *ssl, struct record *
 }
 
 /* Zeros until there is one: and a client may send zeros, but the server's own is made then. */
-static bool is_there(size_t (*get)(const SSL *, unsigned char *, size_t), const SSL *ssl)
+static bool is_there(size_t length, const unsigned char random[SSL3_RANDOM_SIZE])
 {
     static const unsigned char nothing[SSL3_RANDOM_SIZE];
-    unsigned char random[SSL3_RANDOM_SIZE];
 
-    return get(ssl, random, sizeof(random)) == sizeof(random) &&
-           memcmp(random, nothing, sizeof(random)) != 0;
+    return length == sizeof(nothing) && memcmp(random, nothing, sizeof(nothing)) != 0;
 }
 
 static void look_at_random(const struct openssl *library, const SSL *ssl, struct record *record)
 {
-    unsigned char random[SSL3_RANDOM_SIZE];
+    unsigned char client[SSL3_RANDOM_SIZE];
+    unsigned char server[SSL3_RANDOM_SIZE];
+    size_t length;
 
-    if (session_wants_random(&record->session) &&
-        (is_there(library->SSL_get_client_random, ssl) ||
-         is_there(library->SSL_get_server_random, ssl)) &&
-        library->SSL_get_client_random(ssl, random, sizeof(random)) == sizeof(random))
-        session_hello(&record->session, random);
+    if (!session_wants_random(&record->session))
+        return;
+    length = library->SSL_get_client_random(ssl, client, sizeof(client));
+    if (is_there(length, client) ||
+        (length == sizeof(client) &&
+         is_there(library->SSL_get_server_random(ssl, server, sizeof(server)), server)))
+        session_hello(&record->session, client);
 }
 
 /* A server that accepts early data (SSL_read_early_data(3)) is told HANDSHAKE_DONE twice: when it

@@ -20,10 +20,10 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import machine
-import tempfile
 
 sys.path.insert(0, os.path.join(machine.ROOT, "tests", "clients"))
 import processes  # noqa: E402

@@ -68,7 +68,6 @@ static struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 static volatile int negative = -1;
 static void *volatile bad_address = (void *)8;
 static bool sanitized;
-static void *volatile nowhere = (void *)8; /* no address of anything */
 
 static void try_reads(int fd, int far)
 {
@@ -358,7 +357,7 @@ static void try_accepts(int listener)
     TRY(close(client));
     if (!sanitized) {
         client = host_connect(host_port(listener));
-        TRY(fd = accept(listener, NULL, nowhere));
+        TRY(fd = accept(listener, NULL, bad_address));
         TRY(close(fd));
         TRY(close(client));
     }
@@ -531,7 +530,7 @@ int main(int argc, char **argv)
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || signal(SIGPIPE, count_broken_pipe) == SIG_ERR)
         host_die("limits");
     if (!sanitized)
-        TRY(poll(nowhere, 1, 0)); /* of a program that is no server yet */
+        TRY(poll(bad_address, 1, 0)); /* of a program that is no server yet */
     const int listener = host_listen(0);
     try_bad_descriptors();
     try_pipe_and_file();

@@ -138,17 +138,23 @@ static void a_queue_is_stuck_when_it_has_not_moved_for_a_moment(void **state)
     assert_look(0, 0);
 }
 
+/* One is taken, and two wait for longer than a moment. */
+static void get_stuck(struct listener *listener)
+{
+    clients_come(listener, 3);
+    take(listener);
+    for (unsigned int i = 0; i < MOMENT; i++)
+        assert_look(0, 2);
+    assert_look(2, 2);
+}
+
 /* Whoever was in its way may have been closed, and the server be busy with something else. */
 static void a_queue_that_is_stuck_no_longer_may_have_moved_nowhere(void **state)
 {
     struct listener listener = open_listener();
 
     (void)state;
-    clients_come(&listener, 3);
-    take(&listener);
-    for (unsigned int i = 0; i < MOMENT; i++)
-        assert_look(0, 2);
-    assert_look(2, 2);
+    get_stuck(&listener);
     waits_end();
     assert_look(0, 2);
     assert_false(moved);
@@ -216,11 +222,7 @@ static void one_that_moves_again_has_its_moment_again(void **state)
     struct listener listener = open_listener();
 
     (void)state;
-    clients_come(&listener, 3);
-    take(&listener);
-    for (unsigned int i = 0; i < MOMENT; i++)
-        assert_look(0, 2);
-    assert_look(2, 2);
+    get_stuck(&listener);
     take(&listener);
     for (unsigned int i = 0; i < MOMENT; i++)
         assert_look(0, 1);
