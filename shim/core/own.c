@@ -145,15 +145,14 @@ bool own_timer_set(uint64_t when_ns)
 }
 
 /* Whoever closes fd takes it out of the table and then looks here; we look into the table after we
- * have told. So one of the two sees the other. */
+ * have told. Both write here, if only what it is: so one comes after the other, and sees it. */
 static void probe_begins(int fd)
 {
     struct process *process = process_known();
 
     atomic_store_explicit(&probing, true, memory_order_relaxed);
     if (process != NULL)
-        atomic_store_explicit(&process->probed, (uint32_t)fd + 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst);
+        atomic_exchange_explicit(&process->probed, (uint32_t)fd + 1, memory_order_acq_rel);
 }
 
 static void probe_is_over(void)
@@ -175,9 +174,8 @@ void own_let_go(int fd)
 
     if (process == NULL)
         return;
-    atomic_thread_fence(memory_order_seq_cst);
-    while (((seen = atomic_load_explicit(&process->probed, memory_order_acquire)) & ~AWAITED) ==
-           probed) {
+    while (((seen = atomic_fetch_or_explicit(&process->probed, 0, memory_order_acq_rel)) &
+            ~AWAITED) == probed) {
         if ((seen & AWAITED) == 0 &&
             !atomic_compare_exchange_strong_explicit(&process->probed, &seen, probed | AWAITED,
                                                      memory_order_relaxed, memory_order_relaxed))
