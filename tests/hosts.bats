@@ -601,6 +601,14 @@ reused() {
     host_done 4
 }
 
+@test "busy with the client's last words: nobody goes early for the word that lies unread behind them" {
+    host_deadline 2
+    host_start SHAKEOUT_GRACE=0.05 busy last
+    clients quick
+    clients silent pause
+    host_done 1
+}
+
 # ---- The program cannot be hurt ----
 
 @test "SIGPIPE at its default: a server that writes to the connection that was shut survives" {

@@ -65,6 +65,12 @@ static bool is_unheard(const struct conn *conn)
            given / UNHEARD_MOST < timeout;
 }
 
+/* Somebody is at work on what it has sent. */
+static bool is_worked_on(const struct process *process, conn_handle handle)
+{
+    return waits_works_for(process, handle) || is_unheard(conn_numbered(conn_number(handle)));
+}
+
 static bool is_due(const struct conn *conn, uint64_t now_ns)
 {
     return now_ns >= atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed);
@@ -88,7 +94,7 @@ static void gather(struct process *process, conn_handle handle, enum conn_state 
         .waiting_due_ns =
             clock_after_ns(atomic_load_explicit(&process->waited_ns, memory_order_relaxed),
                            ports_timeout_ns(port)),
-        .worked_on = waits_works_for(process, handle) || is_unheard(conn),
+        .worked_on = is_worked_on(process, handle),
         .had_session = atomic_load_explicit(&conn->had_session, memory_order_relaxed),
         .records = records_progress(&wire.records),
         .records_bytes = records_bytes(&wire.records),
@@ -299,7 +305,7 @@ bool examine_waits_for_server(struct process *process, conn_handle handle)
     struct kernel_facts facts = {0};
     int fd;
 
-    if (conn == NULL)
+    if (conn == NULL || is_worked_on(process, handle))
         return false;
     /* Most have nothing to read; that costs one system call, and no certainty whose number it is.
      */

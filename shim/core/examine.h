@@ -28,8 +28,8 @@ bool examine_speaks_tls(const struct conn *conn, enum conn_state state);
 /* Whether this connection is unfinished, and speaks TLS. */
 bool examine_is_pending(conn_handle handle);
 
-/* The reaper: whether such a client has sent something that the server has left lying for a while.
- */
+/* The reaper: whether such a client has sent something that the server has left lying for a while,
+ * and nobody is at work on what it sent before. */
 bool examine_waits_for_server(struct process *process, conn_handle handle);
 
 #endif
