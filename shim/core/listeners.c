@@ -68,37 +68,42 @@ static uint32_t moment_at(uint32_t at, const struct listeners_moments *moments)
                : moments->inherited;
 }
 
-uint32_t listeners_stuck(const struct process *process, const struct listeners_moments *moments,
-                         uint32_t *waiting, bool *moved)
+static enum waits_room room_at(const struct process *process, uint32_t at)
 {
-    uint32_t stuck = 0;
+    if (!places[at].pending)
+        return WAITS_ELSEWHERE;
+    return waits_for_room(process,
+                          atomic_load_explicit(&places[at].acceptor, memory_order_relaxed));
+}
 
-    *waiting = 0;
-    *moved = false;
+struct listeners_look listeners_look(const struct process *process,
+                                     const struct listeners_moments *moments)
+{
+    struct listeners_look look = {0};
+
     for (uint32_t at = 0; at < PLACES; at++) {
         uint32_t length = queue_length(at);
         uint32_t accepts = atomic_load_explicit(&places[at].accepts, memory_order_relaxed);
         /* Another process may have taken somebody, too. */
         bool moves =
             length == 0 || length < places[at].length_seen || accepts != places[at].accepts_seen;
+        enum waits_room room = room_at(process, at);
 
         if (moves && places[at].was_stuck)
-            *moved = true;
-        if (moves || !places[at].pending ||
-            !waits_for_room(process,
-                            atomic_load_explicit(&places[at].acceptor, memory_order_relaxed)))
+            look.moved = true;
+        if (moves || room == WAITS_ELSEWHERE)
             places[at].looks = 0;
         else if (places[at].looks < UINT32_MAX)
             places[at].looks++;
         if (places[at].pending)
-            *waiting += length;
+            look.waiting += length;
         places[at].was_stuck =
             !moves && (places[at].was_stuck || places[at].looks >= moment_at(at, moments));
         if (places[at].looks >= moment_at(at, moments))
-            stuck += length;
+            *(room == WAITS_FOR_CLIENTS ? &look.stuck : &look.perhaps) += length;
         places[at].accepts_seen = accepts;
         places[at].length_seen = length;
         places[at].pending = false;
     }
-    return stuck;
+    return look;
 }

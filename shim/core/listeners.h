@@ -16,7 +16,7 @@ void listeners_opened(uint32_t cookie);
 /* accept() has returned, or tried to return, a connection of this listener. */
 void listeners_accepted(int fd, uint32_t cookie);
 
-/* The reaper, before each listeners_stuck(): a client of this listener has not finished its
+/* The reaper, before each listeners_look(): a client of this listener has not finished its
  * handshake. */
 void listeners_pending(uint32_t cookie);
 
@@ -28,13 +28,20 @@ struct listeners_moments {
     uint32_t inherited;
 };
 
-/* The reaper: how many clients wait in queues that have not moved for a moment: at each of its
- * looks somebody waited, others were in their handshakes, the server waited for them (waits.h), and
- * nobody was accepted, here or by another process. *waiting is set to how many wait in queues that
- * others' handshakes may be in the way of; *moved, to whether one has moved that was stuck. (One
- * may be stuck no longer and have moved nowhere: the server has closed who was in its way, and does
- * something else now.) */
-uint32_t listeners_stuck(const struct process *process, const struct listeners_moments *moments,
-                         uint32_t *waiting, bool *moved);
+/* How many clients wait in which queues. A queue is stuck that has not moved for a moment: at each
+ * of the reaper's looks somebody waited, others were in their handshakes, and nobody was accepted,
+ * here or by another process. */
+struct listeners_look {
+    uint32_t waiting; /* that others' handshakes may be in the way of */
+    uint32_t stuck;   /* that are stuck, and the server waits for its clients (waits.h) */
+    uint32_t perhaps; /* that are stuck, and perhaps it does */
+    bool moved;       /* Has one moved that was stuck? One may be stuck no longer and have moved
+                       * nowhere: the server has closed who was in its way, and does something else
+                       * now. */
+};
+
+/* The reaper. */
+struct listeners_look listeners_look(const struct process *process,
+                                     const struct listeners_moments *moments);
 
 #endif

@@ -288,13 +288,30 @@ static bool is_busy(uint64_t now, bool nobody_waits)
     return (used - used_ns) * 2 >= now - since_ns;
 }
 
-/* What is known of a standstill, and how many must go for it. */
+/* What is known of standstills, and how many must go for each. */
 struct cure {
-    struct remedy queues;
-    struct trial unread;
+    struct remedy queues; /* that stand still */
+    struct trial pool;    /* of threads that may be full */
     uint32_t for_queues;
-    uint32_t for_unread;
+    uint32_t for_pool;
 };
+
+/* A thread has taken up a client that had waited for it, as only those of a pool do; or the one
+ * that accepts has gone on as soon as there was room. */
+static bool a_pool_got_on(const struct trial *pool, bool moved, uint64_t now)
+{
+    static uint32_t seen;
+    uint32_t before = seen;
+
+    seen = waits_handed_over();
+    return seen != before || (moved && now <= clock_after_ns(pool->given_ns, REMEDY_HELPS_NS));
+}
+
+/* That it has helped to evict is pressure: when that is first seen, and as long as it is needed. */
+static bool presses(bool works, uint32_t dose, bool worked)
+{
+    return works && (dose != 0 || !worked);
+}
 
 /* Because somebody waits in a queue, or lies unread. */
 static void look_at_queues(struct process *process, const struct deadlines *queue, uint64_t now,
@@ -303,14 +320,12 @@ static void look_at_queues(struct process *process, const struct deadlines *queu
     static uint64_t calm;
     bool lasting = lasts(process, now);
     bool worked;
-    bool moved;
     const struct listeners_moments *moments = lasting ? &further : &first;
-    uint32_t waiting = 0;
     uint32_t lying = survey(process, queue);
-    uint32_t stuck = listeners_stuck(process, moments, &waiting, &moved);
     uint32_t unread = unread_stuck(process, lying, moments->opened);
+    struct listeners_look look = listeners_look(process, moments);
+    uint32_t waiting = look.waiting + lying;
 
-    waiting += lying;
     /* A stalled client that is in nobody's way is looked at less and less often. */
     if (waiting != 0)
         calm = 0;
@@ -320,12 +335,13 @@ static void look_at_queues(struct process *process, const struct deadlines *queu
     if (is_busy(now, waiting == 0) && !lasting)
         return;
     if (!lasting)
-        cure->queues.works = cure->unread.works = false;
-    worked = cure->queues.works || cure->unread.works;
-    cure->for_queues = remedy_dose(&cure->queues, stuck, moved, now);
-    cure->for_unread = trial_dose(&cure->unread, unread, waits_handed_over(), now);
-    if ((cure->queues.works && (cure->for_queues != 0 || !worked)) ||
-        (cure->unread.works && (cure->for_unread != 0 || !worked)))
+        cure->queues.works = cure->pool.works = false;
+    worked = cure->queues.works || cure->pool.works;
+    cure->for_queues = remedy_dose(&cure->queues, look.stuck, look.moved, now);
+    cure->for_pool = trial_dose(&cure->pool, look.perhaps + unread,
+                                a_pool_got_on(&cure->pool, look.moved, now), now);
+    if (presses(cure->queues.works, cure->for_queues, worked) ||
+        presses(cure->pool.works, cure->for_pool, worked))
         atomic_store_explicit(&process->pressed_ns, clock_after_ns(now, LASTS_NS),
                               memory_order_relaxed);
 }
@@ -338,7 +354,7 @@ uint64_t pressure_round(struct process *process, struct deadlines *queue)
     uint32_t room = atomic_exchange_explicit(&process->wanted, 0, memory_order_relaxed);
     uint32_t refused;
 
-    cure.for_queues = cure.for_unread = 0;
+    cure.for_queues = cure.for_pool = 0;
     refused = atomic_exchange_explicit(&process->refused, 0, memory_order_relaxed);
     report_refused(refused, now);
     /* Offenders in such numbers are pressure as soon as they are let in again. */
@@ -354,8 +370,9 @@ uint64_t pressure_round(struct process *process, struct deadlines *queue)
         room = cure.for_queues;
     if (room != 0 && evict(process, queue, room, EVICT_OLD) != 0 && cure.for_queues != 0)
         remedy_given(&cure.queues, now);
-    if (cure.for_unread != 0 && evict(process, queue, cure.for_unread, EVICT_WAITED_FOR) != 0)
-        trial_given(&cure.unread, now);
+    if (cure.for_pool != 0 && evict(process, queue, cure.for_pool,
+                                    waits_for_client(process) ? EVICT_WAITED_FOR : EVICT_OLD) != 0)
+        trial_given(&cure.pool, now);
     if (lasts(process, now))
         evict(process, queue, UINT32_MAX, EVICT_OFFENDERS);
     return next_look_ns;

@@ -119,10 +119,13 @@ bool waits_works_for(const struct process *process, conn_handle client)
     return some(process, client | WAITS_WORKS);
 }
 
-bool waits_for_room(const struct process *process, uint16_t acceptor)
+enum waits_room waits_for_room(const struct process *process, uint16_t acceptor)
 {
     uint64_t what = at(process, acceptor);
 
-    return what == WAITS_FOR_EVENTS || waits_for_client(process) ||
-           (what == WAITS_NEVER && some(process, WAITS_FOR_EVENTS));
+    if (what == WAITS_FOR_EVENTS || waits_client(process, acceptor) != 0)
+        return WAITS_FOR_CLIENTS;
+    return waits_for_client(process) || (what == WAITS_NEVER && some(process, WAITS_FOR_EVENTS))
+               ? WAITS_PERHAPS
+               : WAITS_ELSEWHERE;
 }

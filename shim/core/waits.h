@@ -51,9 +51,14 @@ void waits_work_end(void);
 /* The reaper: does some thread work for this client? */
 bool waits_works_for(const struct process *process, conn_handle client);
 
-/* The reaper: is the server waiting for clients that it has, while it takes no new ones? The thread
- * that accepts knows, at this place; where it hands its clients over, and never waits for them
- * itself, the others do. */
-bool waits_for_room(const struct process *process, uint16_t acceptor);
+/* A server takes no new clients: because it waits for those that it has? */
+enum waits_room {
+    WAITS_ELSEWHERE,   /* no: it computes, sleeps, asks a database */
+    WAITS_PERHAPS,     /* other threads than the one that accepts do: it may have no more of them */
+    WAITS_FOR_CLIENTS, /* yes: the thread that accepts does */
+};
+
+/* The reaper: which of these is it, if the thread at this place accepts? */
+enum waits_room waits_for_room(const struct process *process, uint16_t acceptor);
 
 #endif

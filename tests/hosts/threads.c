@@ -4,6 +4,7 @@
  *   --lazy         nothing of TLS is made before the client's first byte has come
  *   --pool N       instead: one thread accepts, N others serve, one connection at a time each
  *   --slow-name A  whoever comes from this address is looked up for three seconds before that
+ *   --at-the-door  ... by the thread that accepts
  *   --at PORT      listens there
  *   --lower N      RLIMIT_NOFILE becomes N soon after the first connection was accepted */
 #include "lib/host.h"
@@ -45,6 +46,19 @@ static void *wait_and_serve(void *argument)
     return NULL;
 }
 
+static in_addr_t slow_name = INADDR_NONE;
+static bool at_the_door;
+
+static void look_up(int fd)
+{
+    struct sockaddr_in client = {.sin_family = AF_UNSPEC};
+    socklen_t length = sizeof client;
+
+    if (getpeername(fd, (struct sockaddr *)&client, &length) == 0 &&
+        client.sin_addr.s_addr == slow_name)
+        host_sleep(3);
+}
+
 static _Noreturn void serve_each(const struct door *door, void *(*serve)(void *))
 {
     for (;;) {
@@ -53,6 +67,8 @@ static _Noreturn void serve_each(const struct door *door, void *(*serve)(void *)
         if (!connection)
             host_die("malloc");
         *connection = (struct door){door->context, host_accept(door->listener)};
+        if (at_the_door)
+            look_up(connection->listener);
         host_thread(serve, connection);
     }
 }
@@ -82,24 +98,13 @@ static _Noreturn void serve_by_pool(const struct door *door, int threads)
     }
 }
 
-static in_addr_t slow_name = INADDR_NONE;
-
-static void look_up(int fd)
-{
-    struct sockaddr_in client = {.sin_family = AF_UNSPEC};
-    socklen_t length = sizeof client;
-
-    if (getpeername(fd, (struct sockaddr *)&client, &length) == 0 &&
-        client.sin_addr.s_addr == slow_name)
-        host_sleep(3);
-}
-
 static void *look_up_and_serve(void *argument)
 {
     const struct door connection = *(struct door *)argument;
 
     free(argument);
-    look_up(connection.listener);
+    if (!at_the_door)
+        look_up(connection.listener);
     tls_serve(connection.context, connection.listener);
     return NULL;
 }
@@ -123,6 +128,7 @@ int main(int argc, char **argv)
     if (host_option(argc, argv, "--lazy"))
         serve_each(&door, wait_and_serve);
     slow_name = inet_addr(host_value(argc, argv, "--slow-name", ""));
+    at_the_door = host_option(argc, argv, "--at-the-door");
     if (slow_name != INADDR_NONE)
         serve_each(&door, look_up_and_serve);
     if (host_option(argc, argv, "--pool"))

@@ -87,17 +87,17 @@ static void close_listener(struct listener *listener)
         close(listener->clients[--listener->client_count]);
 }
 
-static bool moved; /* at the last look */
+static struct listeners_look look; /* the last one */
 
 static void assert_look(uint32_t stuck, uint32_t waiting)
 {
     const struct listeners_moments moments = {.opened = MOMENT, .inherited = INHERITED};
-    uint32_t seen = 12345;
 
     for (int i = 0; i < busy_count; i++)
         listeners_pending(busy[i]);
-    assert_int_equal(listeners_stuck(process_here(), &moments, &seen, &moved), stuck);
-    assert_int_equal(seen, waiting);
+    look = listeners_look(process_here(), &moments);
+    assert_int_equal(look.stuck, stuck);
+    assert_int_equal(look.waiting, waiting);
 }
 
 static void without_listeners_nobody_waits(void **state)
@@ -157,12 +157,12 @@ static void a_queue_that_is_stuck_no_longer_may_have_moved_nowhere(void **state)
     get_stuck(&listener);
     waits_end();
     assert_look(0, 2);
-    assert_false(moved);
+    assert_false(look.moved);
     take(&listener);
     assert_look(0, 1);
-    assert_true(moved);
+    assert_true(look.moved);
     assert_look(0, 1);
-    assert_false(moved);
+    assert_false(look.moved);
     waits_begin(WAITS_FOR_EVENTS);
     close_listener(&listener);
 }
@@ -285,6 +285,33 @@ static void a_server_that_does_something_else_is_not_stuck(void **state)
     close_listener(&listener);
 }
 
+/* The thread that accepts has handed its clients to others, and these wait for them. */
+static void where_only_others_wait_for_clients_it_is_perhaps_stuck(void **state)
+{
+    struct process *process = process_here();
+    struct listener listener = open_listener();
+    uint16_t other = (uint16_t)((waits_place() + 1) % WAITS_PLACES);
+
+    (void)state;
+    clients_come(&listener, 3);
+    take(&listener);
+    waits_end();
+    process->waits[other] = conn_publish(conn_alloc());
+    for (unsigned int i = 0; i < MOMENT; i++) {
+        assert_look(0, 2);
+        assert_int_equal(look.perhaps, 0);
+    }
+    assert_look(0, 2);
+    assert_int_equal(look.perhaps, 2);
+    take(&listener);
+    assert_look(0, 1);
+    assert_int_equal(look.perhaps, 0);
+    assert_true(look.moved);
+    process->waits[other] = WAITS_NEVER;
+    waits_begin(WAITS_FOR_EVENTS);
+    close_listener(&listener);
+}
+
 /* The number may be anybody's by now. */
 static void a_closed_listener_is_forgotten(void **state)
 {
@@ -340,6 +367,7 @@ int main(void)
         cmocka_unit_test(one_queue_does_not_excuse_another),
         cmocka_unit_test(a_queue_that_no_handshake_is_in_the_way_of_is_not_stuck),
         cmocka_unit_test(a_server_that_does_something_else_is_not_stuck),
+        cmocka_unit_test(where_only_others_wait_for_clients_it_is_perhaps_stuck),
         cmocka_unit_test(a_closed_listener_is_forgotten),
         cmocka_unit_test(a_connection_is_no_listener),
     };

@@ -53,28 +53,29 @@ static uint64_t handle_of(uint64_t what)
     return what == A_CLIENT ? client : what;
 }
 
-/* What the accepting thread does, what another one does: does the server wait for room? */
+/* What the accepting thread does, what another one does: does the server wait for them? */
 static void who_waits_for_what(void **state)
 {
     static const struct {
         uint64_t acceptor;
         uint64_t other;
-        bool room;
+        enum waits_room room;
     } cases[] = {
         /* An event loop, one thread for everything. */
-        {WAITS_FOR_EVENTS, WAITS_NEVER, true},
-        {WAITS_NOT, WAITS_NEVER, false},
+        {WAITS_FOR_EVENTS, WAITS_NEVER, WAITS_FOR_CLIENTS},
+        {WAITS_NOT, WAITS_NEVER, WAITS_ELSEWHERE},
         /* One with helpers that wait, too. */
-        {WAITS_NOT, WAITS_FOR_EVENTS, false},
-        {WAITS_FOR_EVENTS, WAITS_FOR_EVENTS, true},
+        {WAITS_NOT, WAITS_FOR_EVENTS, WAITS_ELSEWHERE},
+        {WAITS_FOR_EVENTS, WAITS_FOR_EVENTS, WAITS_FOR_CLIENTS},
         /* One client after the other. */
-        {A_CLIENT, WAITS_NEVER, true},
-        /* A pool of workers, and one that gives them their clients. */
-        {WAITS_NEVER, A_CLIENT, true},
-        {WAITS_NOT, A_CLIENT, true},
-        {WAITS_NEVER, WAITS_NOT, false},
-        {WAITS_NEVER, WAITS_FOR_EVENTS, true},
-        {WAITS_NEVER, WAITS_NEVER, false},
+        {A_CLIENT, WAITS_NEVER, WAITS_FOR_CLIENTS},
+        {A_CLIENT, A_CLIENT, WAITS_FOR_CLIENTS},
+        /* A pool of workers, and one that gives them their clients, or does something else. */
+        {WAITS_NEVER, A_CLIENT, WAITS_PERHAPS},
+        {WAITS_NOT, A_CLIENT, WAITS_PERHAPS},
+        {WAITS_NEVER, WAITS_NOT, WAITS_ELSEWHERE},
+        {WAITS_NEVER, WAITS_FOR_EVENTS, WAITS_PERHAPS},
+        {WAITS_NEVER, WAITS_NEVER, WAITS_ELSEWHERE},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -116,7 +117,7 @@ static void who_works_for_a_client_does_not_wait_for_it(void **state)
     assert_false(waits_works_for(process, conn_publish(conn_alloc())));
     assert_false(waits_for_client(process));
     assert_false(waits_for(process, client));
-    assert_false(waits_for_room(process, waits_place()));
+    assert_int_equal(waits_for_room(process, waits_place()), WAITS_ELSEWHERE);
     waits_work_end();
     assert_false(waits_works_for(process, client));
     assert_int_equal(process->waits[waits_place()], WAITS_NOT);
