@@ -340,6 +340,13 @@ looked_up_slowly() {
     the_good 'served == tried'
 }
 
+@test "silent clients do not make an offender of him who brings his hello from the same address" {
+    host_start blocking
+    crowd --count 20 --hold 8 --from 127.7.0.1
+    good 1 --every 0.2 --patience 6 --from 127.7.0.1
+    the_good 'served == tried >= 4 and longest < 2.5'
+}
+
 @test "SHAKEOUT_PRESSURE=off: the good client waits for the plain deadlines" {
     host_deadline 1.5
     host_start SHAKEOUT_PRESSURE=off blocking

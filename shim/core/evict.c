@@ -25,6 +25,7 @@ struct candidate {
     uint32_t credit; /* ... less so much, for what it has finished */
     bool offender;
     bool waited_for; /* a thread of the server does nothing else meanwhile */
+    bool with_hello; /* a whole one */
     enum hello_stage stage;
     uint64_t started_ns;
     uint64_t grace_ns;
@@ -45,23 +46,31 @@ static uint32_t chance(void)
     return (uint32_t)(state >> 32);
 }
 
-static bool offends(struct source_record record)
+/* Who has brought a hello is judged by those that had, too. The first bytes of others may be on
+ * their way. */
+static uint32_t shut_of(struct source_record record, bool with_hello)
 {
-    return record.finished == 0 && record.shut >= OFFENCES;
+    return with_hello ? record.halfway : record.halfway + record.silent;
 }
 
-bool evict_is_offender(uint32_t source)
+static bool offends(struct source_record record, bool with_hello)
 {
-    return offends(sources_record(source));
+    return record.finished == 0 && shut_of(record, with_hello) >= OFFENCES;
 }
 
-static uint64_t grace_ns(struct source_record record)
+bool evict_is_offender(uint32_t source, bool with_hello)
+{
+    return offends(sources_record(source), with_hello);
+}
+
+static uint64_t grace_ns(struct source_record record, bool with_hello)
 {
     uint64_t grace = ports_settings()->grace_ns;
 
-    if (offends(record))
+    if (offends(record, with_hello))
         return 0;
-    return FINISHED_COUNTS * record.finished > record.shut ? TRUSTED_GRACES * grace : grace;
+    return FINISHED_COUNTS * record.finished > shut_of(record, with_hello) ? TRUSTED_GRACES * grace
+                                                                           : grace;
 }
 
 static bool is_pending(uint32_t number)
@@ -73,7 +82,7 @@ static bool is_pending(uint32_t number)
  * deadline. But no server keeps a client from sending its ClientHello. */
 static uint64_t own_start_ns(const struct conn *conn, const struct candidate *candidate)
 {
-    if (candidate->stage != HELLO_COMPLETE)
+    if (!candidate->with_hello)
         return candidate->started_ns;
     return atomic_load_explicit(&conn->deadline_ns, memory_order_relaxed) -
            ports_timeout_ns(atomic_load_explicit(&conn->port, memory_order_relaxed));
@@ -94,12 +103,13 @@ static bool describe(const struct process *process, uint32_t number, struct cand
     candidate->source = atomic_load_explicit(&conn->source, memory_order_relaxed);
     candidate->waited_for = waits_for(process, handle);
     candidate->stage = records_hello_stage(&wire.records, &wire.hello, true);
+    candidate->with_hello = candidate->stage == HELLO_COMPLETE;
     candidate->started_ns = atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
     record = sources_record(candidate->source);
-    candidate->offender = offends(record);
-    candidate->weight = record.shut;
+    candidate->offender = offends(record, candidate->with_hello);
+    candidate->weight = shut_of(record, candidate->with_hello);
     candidate->credit = FINISHED_COUNTS * record.finished;
-    candidate->grace_ns = grace_ns(record);
+    candidate->grace_ns = grace_ns(record, candidate->with_hello);
     candidate->spared_ns = clock_after_ns(own_start_ns(conn, candidate), candidate->grace_ns);
     /* The program may be about to make a session of it, and not expect it to be gone already:
      * Python's ssl.wrap_socket() then raises what servers do not catch. */
@@ -151,7 +161,8 @@ static void weigh(struct candidate *candidates, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t j = 0; j < count; j++)
-            if (candidates[j].source == candidates[i].source)
+            if (candidates[j].source == candidates[i].source &&
+                candidates[j].with_hello == candidates[i].with_hello)
                 candidates[i].weight++;
     for (uint32_t i = 0; i < count; i++)
         candidates[i].weight -= candidates[i].credit < candidates[i].weight ? candidates[i].credit

@@ -127,7 +127,8 @@ static void shut(struct process *process, conn_handle handle, int fd, const stru
     count_verdict(conn, verdict);
     if (early)
         counters_add(COUNTER_EVICTED);
-    sources_shut(atomic_load_explicit(&conn->source, memory_order_relaxed));
+    sources_shut(atomic_load_explicit(&conn->source, memory_order_relaxed),
+                 facts->hello == HELLO_COMPLETE);
     report_shut(&report, facts->now_ns);
     shutdown(fd, SHUT_RDWR);
 }

@@ -85,7 +85,7 @@ void pressure_accepted(struct process *process, conn_handle handle, int fd)
         atomic_load_explicit(&conn_numbered(conn_number(handle))->source, memory_order_relaxed);
     if (nearly_the_last(fd))
         want(process);
-    else if (lasts(process, clock_now_ns()) && evict_is_offender(source))
+    else if (lasts(process, clock_now_ns()) && evict_is_offender(source, false))
         reaper_by(process, clock_now_ns());
 }
 
@@ -96,23 +96,27 @@ static bool blocks(int listener)
     return flags < 0 || (flags & O_NONBLOCK) == 0;
 }
 
-/* In the queue of the listener it has had its grace (the kernel counts from the TCP handshake on),
- * and has not sent what would have taken it no time; or it sends it drop by drop. */
-static bool had_its_grace(int fd)
+static bool may_have_hello(const struct kernel_facts *facts)
 {
-    struct kernel_facts facts;
-
-    kernel_look(fd, &facts);
-    if (!facts.known || facts.left)
-        return false;
-    if (facts.segments >= DRIP_SEGMENTS && facts.received < (uint64_t)DRIP_BYTES * facts.segments)
-        return true;
-    return facts.received < HELLO_LEAST && facts.quiet_ns >= ports_settings()->grace_ns;
+    return facts->received >= HELLO_LEAST;
 }
 
-static bool is_unwanted(uint32_t source, int fd)
+/* In the queue of the listener it has had its grace (the kernel counts from the TCP handshake on),
+ * and has not sent what would have taken it no time; or it sends it drop by drop. */
+static bool had_its_grace(const struct kernel_facts *facts)
 {
-    return evict_is_offender(source) || (sources_record(source).finished == 0 && had_its_grace(fd));
+    if (!facts->known || facts->left)
+        return false;
+    if (facts->segments >= DRIP_SEGMENTS &&
+        facts->received < (uint64_t)DRIP_BYTES * facts->segments)
+        return true;
+    return !may_have_hello(facts) && facts->quiet_ns >= ports_settings()->grace_ns;
+}
+
+static bool is_unwanted(uint32_t source, const struct kernel_facts *facts)
+{
+    return evict_is_offender(source, may_have_hello(facts)) ||
+           (sources_record(source).finished == 0 && had_its_grace(facts));
 }
 
 /* What becomes of one who is not wanted. */
@@ -137,6 +141,7 @@ enum pressure_answer pressure_at_the_door(struct pressure_door *door, int listen
 {
     enum pressure_answer answer;
     struct process *process = process_known();
+    struct kernel_facts facts;
     uint64_t cookie = 0;
     uint16_t port;
     uint32_t source;
@@ -144,7 +149,8 @@ enum pressure_answer pressure_at_the_door(struct pressure_door *door, int listen
     if (process == NULL || !lasts(process, clock_now_ns()))
         return PRESSURE_LET_IN;
     source = sources_of(fd);
-    if (!is_unwanted(source, fd) || process_here() == NULL)
+    kernel_look(fd, &facts);
+    if (!is_unwanted(source, &facts) || process_here() == NULL)
         return PRESSURE_LET_IN;
     port = kernel_local_port(fd);
     if (ports_hands_off(port) || !kernel_cookie(listener, &cookie) ||
@@ -154,7 +160,7 @@ enum pressure_answer pressure_at_the_door(struct pressure_door *door, int listen
     if (answer == PRESSURE_LET_IN)
         return answer;
     listeners_accepted(listener, (uint32_t)cookie);
-    sources_shut(source);
+    sources_shut(source, may_have_hello(&facts));
     counters_add(COUNTER_ACCEPTED);
     counters_add(COUNTER_SHUT_SILENT);
     counters_add(COUNTER_EVICTED);
@@ -166,9 +172,11 @@ enum pressure_answer pressure_at_the_door(struct pressure_door *door, int listen
 
 void pressure_read(struct process *process, conn_handle handle)
 {
+    /* Who is no offender before his hello is none with it. */
     if (lasts(process, clock_now_ns()) &&
-        evict_is_offender(atomic_load_explicit(&conn_numbered(conn_number(handle))->source,
-                                               memory_order_relaxed)))
+        evict_is_offender(
+            atomic_load_explicit(&conn_numbered(conn_number(handle))->source, memory_order_relaxed),
+            false))
         reaper_by(process, clock_now_ns());
 }
 
@@ -195,7 +203,7 @@ void pressure_turned_away(struct process *process)
         want(process);
 }
 
-void pressure_let_down(struct process *process, uint32_t source)
+void pressure_let_down(struct process *process, uint32_t source, const struct kernel_facts *facts)
 {
     uint64_t now = clock_now_ns();
     uint64_t since = atomic_load_explicit(&process->let_down_ns, memory_order_relaxed);
@@ -203,7 +211,7 @@ void pressure_let_down(struct process *process, uint32_t source)
     if (!enabled())
         return;
     /* To this source's record it is as if we had shut it. */
-    sources_shut(source);
+    sources_shut(source, may_have_hello(facts));
     if (now > clock_after_ns(since, LASTS_NS)) {
         atomic_store_explicit(&process->let_down_ns, now, memory_order_relaxed);
         atomic_store_explicit(&process->let_down, 0, memory_order_relaxed);

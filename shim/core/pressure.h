@@ -15,6 +15,7 @@
 
 #include "core/conn.h"
 #include "core/deadlines.h"
+#include "core/kernel.h"
 #include "core/process.h"
 
 /* At the door, for the accept hooks: a client that has just been accepted while pressure lasts, on
@@ -43,7 +44,7 @@ void pressure_read(struct process *process, conn_handle handle);
 void pressure_got_on(void);
 void pressure_no_descriptor(struct process *process);
 void pressure_turned_away(struct process *process);
-void pressure_let_down(struct process *process, uint32_t source);
+void pressure_let_down(struct process *process, uint32_t source, const struct kernel_facts *facts);
 
 /* When the reaper should look at a connection that is watched from now on, apart from its deadline.
  */

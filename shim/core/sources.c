@@ -14,18 +14,22 @@
 #define PLACES          8192U
 #define HALF_LIFE_NS    (60 * CLOCK_SECOND)
 #define COUNT_MAX       255U
+#define NOTHING_LEFT    8U /* of it after so many half-lives */
 #define FINISHED_WEIGHT 4U /* a finished handshake is remembered for longer than a shut one */
 
-/* tag:32, half-life number:16, finished:8, shut:8; one word, so that it changes in one step. */
+/* tag:19 (the rest of it is the place), half-life number:16, finished:8, halfway:8, silent:8; one
+ * word, so that it changes in one step. */
 static _Atomic uint64_t places[PLACES];
 
-#define TAG(word)      ((uint32_t)((word) >> 32))
-#define AGE(word)      ((uint16_t)((word) >> 16))
-#define FINISHED(word) ((uint32_t)((word) >> 8 & 0xff))
-#define SHUT(word)     ((uint32_t)((word)&0xff))
-#define WORD(tag, age, finished, shut)                                                             \
-    ((uint64_t)(tag) << 32 | (uint64_t)(uint16_t)(age) << 16 | (uint64_t)(finished) << 8 |         \
-     (uint64_t)(shut))
+#define TAG(source)    ((source) / PLACES)
+#define TAG_OF(word)   ((uint32_t)((word) >> 40))
+#define AGE(word)      ((uint16_t)((word) >> 24))
+#define FINISHED(word) ((uint32_t)((word) >> 16 & COUNT_MAX))
+#define HALFWAY(word)  ((uint32_t)((word) >> 8 & COUNT_MAX))
+#define SILENT(word)   ((uint32_t)((word)&COUNT_MAX))
+#define WORD(tag, age, finished, halfway, silent)                                                  \
+    ((uint64_t)(tag) << 40 | (uint64_t)(uint16_t)(age) << 24 | (uint64_t)(finished) << 16 |        \
+     (uint64_t)(halfway) << 8 | (uint64_t)(silent))
 
 /* The raw system call: libc's is a point of cancellation, and accept() has its descriptor by now.
  */
@@ -97,19 +101,24 @@ static uint16_t half_lives(void)
     return (uint16_t)(clock_now_ns() / HALF_LIFE_NS);
 }
 
+static uint32_t up_to(uint32_t most, uint32_t count)
+{
+    return count < most ? count : most;
+}
+
 /* What is left of this word's counts by now. Counts are halved at fixed times, so that it does not
  * matter how often the word was written between them. */
 static uint64_t decayed(uint64_t word, uint16_t now)
 {
     uint16_t passed = (uint16_t)(now - AGE(word));
-    uint32_t longer = (AGE(word) % FINISHED_WEIGHT + passed) / FINISHED_WEIGHT;
-    uint32_t shift = passed < 8 ? passed : 8;
-    uint32_t slower = longer < 8 ? longer : 8;
+    uint32_t shift = up_to(NOTHING_LEFT, passed);
+    uint32_t slower = up_to(NOTHING_LEFT, (AGE(word) % FINISHED_WEIGHT + passed) / FINISHED_WEIGHT);
 
-    return WORD(TAG(word), now, FINISHED(word) >> slower, SHUT(word) >> shift);
+    return WORD(TAG_OF(word), now, FINISHED(word) >> slower, HALFWAY(word) >> shift,
+                SILENT(word) >> shift);
 }
 
-static void add(uint32_t source, uint32_t finished, uint32_t shut)
+static void add(uint32_t source, struct source_record more)
 {
     _Atomic uint64_t *place = &places[source % PLACES];
     uint64_t before = atomic_load_explicit(place, memory_order_relaxed);
@@ -121,27 +130,27 @@ static void add(uint32_t source, uint32_t finished, uint32_t shut)
     do {
         uint64_t word = decayed(before, now);
 
-        if (TAG(word) != source) {
+        if (TAG_OF(word) != TAG(source)) {
             /* Who has finished lately keeps the place against those that were shut. */
-            if (FINISHED(word) != 0 && finished == 0)
+            if (FINISHED(word) != 0 && more.finished == 0)
                 return;
             word = 0;
         }
-        finished = FINISHED(word) + finished < COUNT_MAX ? finished : COUNT_MAX - FINISHED(word);
-        shut = SHUT(word) + shut < COUNT_MAX ? shut : COUNT_MAX - SHUT(word);
-        after = WORD(source, now, FINISHED(word) + finished, SHUT(word) + shut);
+        after = WORD(TAG(source), now, up_to(COUNT_MAX, FINISHED(word) + more.finished),
+                     up_to(COUNT_MAX, HALFWAY(word) + more.halfway),
+                     up_to(COUNT_MAX, SILENT(word) + more.silent));
     } while (!atomic_compare_exchange_weak_explicit(place, &before, after, memory_order_relaxed,
                                                     memory_order_relaxed));
 }
 
 void sources_finished(uint32_t source)
 {
-    add(source, 1, 0);
+    add(source, (struct source_record){.finished = 1});
 }
 
-void sources_shut(uint32_t source)
+void sources_shut(uint32_t source, bool with_hello)
 {
-    add(source, 0, 1);
+    add(source, (struct source_record){.silent = !with_hello, .halfway = with_hello});
 }
 
 struct source_record sources_record(uint32_t source)
@@ -149,7 +158,8 @@ struct source_record sources_record(uint32_t source)
     uint64_t word =
         decayed(atomic_load_explicit(&places[source % PLACES], memory_order_relaxed), half_lives());
 
-    if (source == 0 || TAG(word) != source)
+    if (source == 0 || TAG_OF(word) != TAG(source))
         return (struct source_record){0};
-    return (struct source_record){.finished = FINISHED(word), .shut = SHUT(word)};
+    return (struct source_record){
+        .finished = FINISHED(word), .silent = SILENT(word), .halfway = HALFWAY(word)};
 }

@@ -33,12 +33,11 @@ static _Atomic conn_handle last_accepted;
 
 /* The server closes a client from whom it has read nothing, and who is still there. Not one that
  * lives on: under another number, in a child, or where its descriptor was sent to. */
-static bool is_let_down(const struct process *process, conn_handle handle, int fd)
+static bool is_let_down(const struct process *process, conn_handle handle, int fd,
+                        struct kernel_facts *facts)
 {
     const struct conn *conn = conn_get(handle);
-    struct kernel_facts facts;
     struct wire wire;
-
     uint64_t cookie = 0;
 
     if (conn == NULL || conn_state(handle) != CONN_OPEN || conn_references(handle) != 1 ||
@@ -52,8 +51,8 @@ static bool is_let_down(const struct process *process, conn_handle handle, int f
     stream_wire(conn, &wire);
     if (records_bytes(&wire.records) != 0)
         return false;
-    kernel_look(fd, &facts);
-    return facts.connected && !facts.left;
+    kernel_look(fd, facts);
+    return facts->connected && !facts->left;
 }
 
 /* Why would a server do that? For want of room, or because it does not want this client. A parent
@@ -62,12 +61,13 @@ static void ask_why(struct process *process, conn_handle handle, int fd)
 {
     const struct conn *conn = conn_get(handle);
     bool newest = atomic_load_explicit(&last_accepted, memory_order_relaxed) == handle;
+    struct kernel_facts facts;
     uint64_t age;
 
     if (conn == NULL || !room_tells(&room))
         return;
     age = clock_now_ns() - atomic_load_explicit(&conn->started_ns, memory_order_relaxed);
-    if (age > SOON_NS || !is_let_down(process, handle, fd))
+    if (age > SOON_NS || !is_let_down(process, handle, fd, &facts))
         return;
     /* In a flood an older one may be as young, when it goes for the new one's sake (nginx). */
     switch (room_closes(&room, life_count(), newest && age <= AT_ONCE_NS)) {
@@ -75,7 +75,8 @@ static void ask_why(struct process *process, conn_handle handle, int fd)
         pressure_turned_away(process);
         break;
     case ROOM_SCARCE:
-        pressure_let_down(process, atomic_load_explicit(&conn->source, memory_order_relaxed));
+        pressure_let_down(process, atomic_load_explicit(&conn->source, memory_order_relaxed),
+                          &facts);
         break;
     case ROOM_UNTOLD:
         break;

@@ -320,27 +320,56 @@ static void a_clients_grace_is_its_own_time(void **state)
     assert_gone_in_order(&half, 1);
 }
 
+static void shut(uint32_t source, bool with_hello, unsigned int times)
+{
+    for (unsigned int i = 0; i < times; i++)
+        sources_shut(source, with_hello);
+}
+
 static void an_offender_was_shut_twice_and_finished_nothing(void **state)
+{
+    (void)state;
+    for (int with_hello = 0; with_hello < 2; with_hello++) {
+        uint32_t source = stranger();
+
+        assert_false(evict_is_offender(source, with_hello));
+        shut(source, with_hello, 1);
+        assert_false(evict_is_offender(source, with_hello));
+        shut(source, with_hello, 1);
+        assert_true(evict_is_offender(source, with_hello));
+        sources_finished(source);
+        assert_false(evict_is_offender(source, with_hello));
+        assert_false(evict_is_offender(0, with_hello));
+    }
+}
+
+/* Good clients may share the address of a flood. */
+static void who_has_brought_a_hello_does_not_pay_for_the_silent(void **state)
 {
     uint32_t source = stranger();
 
     (void)state;
-    assert_false(evict_is_offender(source));
-    sources_shut(source);
-    assert_false(evict_is_offender(source));
-    sources_shut(source);
-    assert_true(evict_is_offender(source));
-    sources_finished(source);
-    assert_false(evict_is_offender(source));
-    assert_false(evict_is_offender(0));
+    shut(source, false, 100);
+    assert_true(evict_is_offender(source, false));
+    assert_false(evict_is_offender(source, true));
+}
+
+/* Before their bytes have come they look like silent ones. */
+static void of_a_source_that_stalls_halfway_no_new_one_is_welcome(void **state)
+{
+    uint32_t source = stranger();
+
+    (void)state;
+    shut(source, true, 2);
+    assert_true(evict_is_offender(source, true));
+    assert_true(evict_is_offender(source, false));
 }
 
 static uint32_t offender(void)
 {
     uint32_t source = stranger();
 
-    sources_shut(source);
-    sources_shut(source);
+    shut(source, true, 2);
     return source;
 }
 
@@ -411,8 +440,7 @@ static void a_crowd_behind_one_address_is_spared_for_those_that_finish(void **st
     (void)state;
     for (unsigned int i = 0; i < 50; i++)
         sources_finished(gateway);
-    for (unsigned int i = 0; i < 5; i++)
-        sources_shut(gateway);
+    shut(gateway, false, 5);
     for (unsigned int i = 0; i < 40; i++)
         client(gateway, (3000 + i) * MS, 0);
     for (unsigned int i = 0; i < 3; i++)
@@ -427,8 +455,7 @@ static void a_source_that_is_mostly_shut_is_not_trusted(void **state)
     uint32_t source = trusted();
 
     (void)state;
-    for (unsigned int i = 0; i < 10; i++)
-        sources_shut(source);
+    shut(source, false, 3);
     client(source, 2 * GRACE, 0);
     assert_int_equal(evict(&process, &queue, 1, EVICT_OLD), 1);
 }
@@ -440,8 +467,7 @@ static void a_record_of_being_shut_weighs_like_pending_ones(void **state)
     conn_handle first;
 
     (void)state;
-    sources_shut(bad);
-    sources_shut(bad);
+    shut(bad, true, 2);
     for (unsigned int i = 0; i < 2; i++)
         client(crowd, 9000 * MS, 0);
     first = client(bad, 1000 * MS, whole_hello());
@@ -574,6 +600,8 @@ int main(void)
         TEST(a_longer_grace_is_kept),
         TEST(a_clients_grace_is_its_own_time),
         TEST(an_offender_was_shut_twice_and_finished_nothing),
+        TEST(who_has_brought_a_hello_does_not_pay_for_the_silent),
+        TEST(of_a_source_that_stalls_halfway_no_new_one_is_welcome),
         TEST(an_offender_gets_no_grace),
         TEST(of_offenders_all_go_and_nobody_else),
         TEST(who_has_finished_lately_is_spared_for_eight_graces),

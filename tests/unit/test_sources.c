@@ -83,12 +83,18 @@ static uint32_t stranger(void)
     return ++last;
 }
 
-static void assert_record(uint32_t source, uint32_t finished, uint32_t shut)
+static void assert_all(uint32_t source, uint32_t finished, uint32_t silent, uint32_t halfway)
 {
     struct source_record record = sources_record(source);
 
     assert_int_equal(record.finished, finished);
-    assert_int_equal(record.shut, shut);
+    assert_int_equal(record.silent, silent);
+    assert_int_equal(record.halfway, halfway);
+}
+
+static void assert_record(uint32_t source, uint32_t finished, uint32_t silent)
+{
+    assert_all(source, finished, silent, 0);
 }
 
 static void an_ipv4_address_is_one_source(void **state)
@@ -135,7 +141,7 @@ static void nobody_is_remembered_for_nobody(void **state)
     assert_int_equal(sources_of(0), 0);
     assert_int_equal(sources_of(-1), 0);
     sources_finished(0);
-    sources_shut(0);
+    sources_shut(0, false);
     assert_record(0, 0, 0);
 }
 
@@ -148,10 +154,13 @@ static void what_became_of_them_is_counted(void **state)
     assert_record(one, 0, 0);
     sources_finished(one);
     sources_finished(one);
-    sources_shut(one);
-    sources_shut(other);
+    sources_shut(one, false);
+    sources_shut(other, false);
     assert_record(one, 2, 1);
     assert_record(other, 0, 1);
+    sources_shut(one, true);
+    sources_shut(one, true);
+    assert_all(one, 2, 1, 2);
 }
 
 static void counts_stop_at_the_most(void **state)
@@ -159,10 +168,11 @@ static void counts_stop_at_the_most(void **state)
     uint32_t one = stranger();
 
     (void)state;
-    for (unsigned int i = 0; i < MOST + 45; i++) {
+    for (uint32_t i = 1; i < MOST + 45; i++) {
         sources_finished(one);
-        sources_shut(one);
-        assert_record(one, i < MOST ? i + 1 : MOST, i < MOST ? i + 1 : MOST);
+        sources_shut(one, false);
+        sources_shut(one, true);
+        assert_all(one, i < MOST ? i : MOST, i < MOST ? i : MOST, i < MOST ? i : MOST);
     }
 }
 
@@ -171,16 +181,18 @@ static void shut_ones_are_halved_every_minute(void **state)
     uint32_t one = stranger();
 
     (void)state;
-    for (unsigned int i = 0; i < 8; i++)
-        sources_shut(one);
+    for (unsigned int i = 0; i < 8; i++) {
+        sources_shut(one, false);
+        sources_shut(one, true);
+    }
     now_ns += HALF_LIFE_NS - 1;
-    assert_record(one, 0, 8);
+    assert_all(one, 0, 8, 8);
     now_ns += 1;
-    assert_record(one, 0, 4);
+    assert_all(one, 0, 4, 4);
     now_ns += 2 * HALF_LIFE_NS;
-    assert_record(one, 0, 1);
+    assert_all(one, 0, 1, 1);
     now_ns += HALF_LIFE_NS;
-    assert_record(one, 0, 0);
+    assert_all(one, 0, 0, 0);
 }
 
 static void finished_ones_are_halved_every_four_minutes(void **state)
@@ -208,10 +220,10 @@ static void new_offences_do_not_keep_old_merits_alive(void **state)
     sources_finished(one);
     for (unsigned int i = 0; i < 60; i++) {
         now_ns += 8 * CLOCK_SECOND;
-        sources_shut(one);
+        sources_shut(one, false);
     }
     assert_int_equal(sources_record(one).finished, 0);
-    assert_true(sources_record(one).shut >= 3);
+    assert_true(sources_record(one).silent >= 3);
 }
 
 static void all_is_forgotten_in_the_end(void **state)
@@ -221,10 +233,11 @@ static void all_is_forgotten_in_the_end(void **state)
     (void)state;
     for (unsigned int i = 0; i < MOST; i++) {
         sources_finished(one);
-        sources_shut(one);
+        sources_shut(one, false);
+        sources_shut(one, true);
     }
     now_ns += 9 * LONGER_NS;
-    assert_record(one, 0, 0);
+    assert_all(one, 0, 0, 0);
 }
 
 static void who_was_shut_makes_room(void **state)
@@ -233,8 +246,8 @@ static void who_was_shut_makes_room(void **state)
     uint32_t young = old + PLACES;
 
     (void)state;
-    sources_shut(old);
-    sources_shut(young);
+    sources_shut(old, false);
+    sources_shut(young, false);
     assert_record(old, 0, 0);
     assert_record(young, 0, 1);
     sources_finished(old);
@@ -250,7 +263,7 @@ static void who_has_finished_keeps_its_place_against_a_flood(void **state)
     (void)state;
     sources_finished(good);
     for (uint32_t i = 1; i < 20000; i++)
-        sources_shut(good + i * PLACES);
+        sources_shut(good + i * PLACES, false);
     assert_record(good, 1, 0);
     sources_finished(other_good);
     assert_record(other_good, 1, 0);
@@ -264,17 +277,17 @@ static void a_place_is_free_again_when_its_owner_is_forgotten(void **state)
 
     (void)state;
     sources_finished(good);
-    sources_shut(bad);
+    sources_shut(bad, false);
     assert_record(bad, 0, 0);
     now_ns += LONGER_NS;
-    sources_shut(bad);
+    sources_shut(bad, false);
     assert_record(bad, 0, 1);
 }
 
 static void *add_fifty(void *source)
 {
     for (unsigned int i = 0; i < 50; i++)
-        sources_shut(*(uint32_t *)source);
+        sources_shut(*(uint32_t *)source, false);
     return NULL;
 }
 
